@@ -16,11 +16,11 @@ func directDeps(mod string) (deps []string) {
 	block := false
 	for line := range strings.Lines(mod) {
 		line = strings.TrimSpace(line)
-		switch {
-		case line == "require (":
+		switch line {
+		case "require (":
 			block = true
 			continue
-		case line == ")":
+		case ")":
 			block = false
 		}
 		rest, isRequire := strings.CutPrefix(line, "require ")

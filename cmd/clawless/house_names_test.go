@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"go/ast"
-	"go/token"
 	"path"
 	"regexp"
 	"slices"
@@ -192,7 +191,7 @@ func checkGeneratedMark(h *house) (out []offence) {
 		pos := f.syntax.Package
 		for _, c := range f.syntax.Comments {
 			if c.Pos() < f.syntax.Package && strings.Contains(strings.ToUpper(c.Text()), "DO NOT "+"EDIT") {
-				claims, pos = true, token.Pos(c.Pos())
+				claims, pos = true, c.Pos()
 			}
 		}
 		if claims && !f.generated {
