@@ -1,0 +1,133 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/clawless/clawless/server/fault"
+	"github.com/jmoiron/sqlx"
+)
+
+// Dialect names an engine.
+type Dialect string
+
+// The engines.
+const (
+	SQLite   Dialect = "sqlite"
+	Postgres Dialect = "postgres"
+)
+
+// Options say where the database is and how it is opened. The zero value of everything but URL and Dir is a sensible choice.
+type Options struct {
+	URL       string       // postgres://...; empty means SQLite
+	Dir       string       // the data folder of SQLite; it is made when missing, and holds clawless.db and clawless.lock
+	Migrate   bool         // apply the migrations that are missing before anything else
+	ReadOnly  bool         // look only: no lock, no migration, and every Write is refused; for commands beside a running server
+	ReadConns int          // SQLite: read-only connections; 0 means twice the cores
+	Queue     int          // SQLite: writes that may wait; 0 means 4096. One more is refused with store_unavailable
+	MaxConns  int          // Postgres: size of the pool; 0 means pool_max_conns of the URL, or 16
+	Log       *slog.Logger // nil discards
+}
+
+// engine is what SQLite and Postgres do in their own way.
+type engine interface {
+	read(ctx context.Context, fn func(Querier) error) error
+	write(ctx context.Context, fn func(Querier) error) error
+	ready(ctx context.Context) error
+	admin() (handle *sqlx.DB, release func() error, err error) // for migrations and questions about the schema; the caller releases it
+	close() error
+}
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	dialect Dialect
+	engine  engine
+	opts    Options
+	current atomic.Bool // whether the schema is the one this program was made for
+}
+
+// Open connects to the database that opts name and makes sure that it is one this program can work with. Its errors are sentences for the operator.
+// Without Options.Migrate an older schema is opened too, so that its Status can be asked, but Read and Write refuse to run on it. The caller closes the DB.
+func Open(ctx context.Context, opts Options) (*DB, error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &DB{dialect: SQLite, opts: opts}
+	var err error
+	if opts.URL != "" {
+		d.dialect = Postgres
+		d.engine, err = openPostgres(ctx, opts)
+	} else {
+		d.engine, err = openSQLite(ctx, opts)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := d.settle(ctx); err != nil {
+		_ = d.engine.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// settle migrates when asked to, refuses a newer schema and prepares every statement.
+func (d *DB) settle(ctx context.Context) error {
+	if d.opts.Migrate && !d.opts.ReadOnly {
+		return d.Migrate(ctx)
+	}
+	return d.check(ctx)
+}
+
+// Dialect tells which engine it is.
+func (d *DB) Dialect() Dialect { return d.dialect }
+
+// Read runs fn on a snapshot: what it sees does not change under it. On SQLite it may take five seconds at most.
+// fn must not keep the Querier, and it should not wait for anything but the database.
+func (d *DB) Read(ctx context.Context, fn func(Querier) error) error {
+	if !d.current.Load() {
+		return errOutdated
+	}
+	return d.engine.read(ctx, fn)
+}
+
+// Write runs fn in a transaction and returns nil only after it is committed and on disk; otherwise nothing of it is kept.
+// On SQLite, functions of many callers run one after the other on one connection and are committed together, each with its own outcome. ctx then
+// limits the wait for the turn alone: once fn has begun, Write returns its true outcome. fn must be quick, wait for nothing but the database, and must not call Write.
+func (d *DB) Write(ctx context.Context, fn func(Querier) error) error {
+	if d.opts.ReadOnly {
+		return fault.New(fault.StoreUnavailable, "the database was opened for reading only")
+	}
+	if !d.current.Load() {
+		return errOutdated
+	}
+	return d.engine.write(ctx, fn)
+}
+
+var errOutdated = fault.New(fault.StoreUnavailable, "the database has an older schema; run: clawless migrate")
+
+// Ready is nil while the database can serve: it answers, its schema is current, and no disk error has stopped it.
+func (d *DB) Ready(ctx context.Context) error {
+	if !d.current.Load() {
+		return errOutdated
+	}
+	return d.engine.ready(ctx)
+}
+
+// Close waits for what is under way, commits every write that was accepted and releases the database. Later calls of Read and Write fail.
+func (d *DB) Close() error {
+	if err := d.engine.close(); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
+}
+
+// finish joins what fn returned with a failure of one of its statements: a swallowed failure still undoes the whole, as it does on Postgres.
+func finish(q *querier, err error) error {
+	if err == nil {
+		err = q.failed
+	}
+	q.failed = errOver
+	return err
+}
