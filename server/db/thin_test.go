@@ -22,9 +22,10 @@ var (
 	testTenant    = db.Scoped("test.tenant.get", `SELECT id, name, created_at FROM tenants WHERE id = :tenant_id`)
 )
 
-func TestThin(t *testing.T) {
+func TestThin(t *testing.T) { dbtest.Each(t, testThin) }
+
+func testThin(t *testing.T, d *db.DB) {
 	ctx := context.Background()
-	d := dbtest.New(t)
 	now := db.At(time.Now())
 	add := func(id, name string) error {
 		return d.Write(ctx, func(q db.Querier) error {

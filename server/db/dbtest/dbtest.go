@@ -67,9 +67,3 @@ func migratedFile() ([]byte, error) {
 	}
 	return os.ReadFile(filepath.Join(dir, "clawless.db"))
 }
-
-// Each runs the test on a fresh SQLite and, when CLAWLESS_TEST_POSTGRES is set, on a fresh Postgres database.
-func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
-	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, New(t)) })
-}
