@@ -1,0 +1,143 @@
+package main
+
+import (
+	"hash/crc32"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clawless/clawless/build/bench/floor"
+	"github.com/clawless/clawless/build/bench/h1"
+	"github.com/clawless/clawless/build/bench/load"
+	"github.com/clawless/clawless/build/bench/upstream"
+)
+
+// TestFloorUnderLoad drives the model server through the floor as a measurement does and wants every token of every stream.
+func TestFloorUnderLoad(t *testing.T) {
+	model := upstream.New(streamTokens)
+	up := httptest.NewServer(model)
+	defer up.Close()
+	upURL, err := url.Parse(up.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(floor.New(upURL))
+	defer proxy.Close()
+
+	for _, m := range modes(options{duration: 200 * time.Millisecond}) {
+		req, err := request(proxy.URL, "gpt-4o-mini", "", nil, m.stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stats, err := load.Run(load.Target{Next: func() (*h1.Request, error) { return req, nil }}, m.load)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stats.N == 0 || stats.Errors != 0 || stats.P50 <= 0 || stats.P99 < stats.P50 {
+			t.Errorf("%s: %+v", m.name, stats)
+		}
+		if m.stream && (stats.TokensPS < stats.PerSecond*streamTokens*0.99 || stats.Lag50 <= 0) {
+			t.Errorf("%s: tokens are missing: %+v", m.name, stats)
+		}
+	}
+	plain, streams := model.Served()
+	if plain == 0 || streams == 0 {
+		t.Errorf("the model served %d plain and %d streams", plain, streams)
+	}
+}
+
+// TestWrongAnswersAreErrors wants a gateway that drops tokens or answers 500 to be seen.
+func TestWrongAnswersAreErrors(t *testing.T) {
+	up := httptest.NewServer(upstream.New(streamTokens - 1))
+	defer up.Close()
+	stream, err := request(up.URL, "m", "", nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := load.Config{Conns: 1, Duration: 50 * time.Millisecond, Tokens: streamTokens}
+	stats, err := load.Run(load.Target{Next: func() (*h1.Request, error) { return stream, nil }}, cfg)
+	if err != nil || stats.Errors != stats.N || stats.N == 0 || !strings.Contains(stats.FirstErr, "199 tokens") {
+		t.Errorf("a lost token was not seen: %+v, %v", stats, err)
+	}
+	lost, err := h1.Build(up.URL+"/nowhere", nil, []byte("{}"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats, err = load.Run(load.Target{Next: func() (*h1.Request, error) { return lost, nil }}, cfg)
+	if err != nil || stats.Errors != stats.N || !strings.Contains(stats.FirstErr, "status 404") {
+		t.Errorf("a 404 was not seen: %+v, %v", stats, err)
+	}
+}
+
+// TestSessionsTakeTurns wants a new session after every ten turns of a connection, and no session shared by two connections.
+func TestSessionsTakeTurns(t *testing.T) {
+	model := httptest.NewServer(upstream.New(streamTokens))
+	defer model.Close()
+	made := 0
+	pool := &sessions{new: func() (string, error) { made++; return "ses", nil }}
+	if err := pool.fill(2); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if _, err := pool.take(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made != 5 {
+		t.Errorf("%d sessions were made for 5 takers, 2 of them ahead", made)
+	}
+	taken := 0
+	stats, err := load.Run(load.Target{Turns: sessionTurns, Next: func() (*h1.Request, error) {
+		taken++
+		return request(model.URL, "m", "ses", nil, false)
+	}}, load.Config{Conns: 1, Duration: 100 * time.Millisecond})
+	if err != nil || stats.Errors > 0 {
+		t.Fatalf("%+v, %v", stats, err)
+	}
+	if want := (stats.N + sessionTurns - 1) / sessionTurns; taken != want {
+		t.Errorf("%d turns used %d sessions, want %d", stats.N, taken, want)
+	}
+}
+
+func TestReport(t *testing.T) {
+	at := func(ps, p float64) load.Stats {
+		return load.Stats{PerSecond: ps, P50: p, P99: p * 2, CPU: p * 100, RSS: 20}
+	}
+	tbl := table{
+		mode:    mode{title: "JSON"},
+		targets: []string{direct, floorName, clawless},
+		rounds:  [][]load.Stats{{at(1000, 1), at(2000, 2), at(1000, 1)}, {at(500, 2), at(1000, 4), at(500, 2)}, {at(250, 4), at(500, 8), at(250, 4)}},
+	}
+	text := figures(options{rounds: 3, duration: time.Second}, startFigures{ready: 25.04}, []table{tbl})
+	for _, want := range []string{"| 25.0 ms |", "| direct | 1000 | 1.00 | 1.000 | 2.000 | 0.000 | 0.000 | - | - | - |", "| Clawless | 250 | 0.25 | 4.000 | 8.000 | 3.000 | 6.000 | 400.0 | 2.00 | 20 |"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	page, err := replaceFigures([]byte("# Ours\n\n"+beginMark+"\nold\n"+endMark+"\n\n## After\n"), text)
+	if err != nil || strings.Contains(string(page), "old") || !strings.HasPrefix(string(page), "# Ours") || !strings.HasSuffix(string(page), "## After\n") {
+		t.Errorf("%v\n%s", err, page)
+	}
+	if _, err := replaceFigures([]byte("# Ours\n"), text); err == nil {
+		t.Error("a page without marks was written over")
+	}
+}
+
+// TestAdminKey checks the form that the server checks: the last seven letters are the CRC-32 of all before them.
+func TestAdminKey(t *testing.T) {
+	key := newAdminKey()
+	const checkLen = 7
+	if len(key) != len("clw_admin_")+52+checkLen || key == newAdminKey() {
+		t.Fatalf("a key of %d letters", len(key))
+	}
+	body, check := key[:len(key)-checkLen], key[len(key)-checkLen:]
+	var bits uint64
+	for _, letter := range check {
+		bits = bits<<5 | uint64(strings.IndexRune("0123456789abcdefghjkmnpqrstvwxyz", letter))
+	}
+	if got := uint32(bits >> (5*checkLen - 32)); got != crc32.ChecksumIEEE([]byte(body)) {
+		t.Errorf("checksum %08x of %s", got, body)
+	}
+}

@@ -1,0 +1,3 @@
+module github.com/clawless/clawless/build/bench
+
+go 1.26.8

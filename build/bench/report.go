@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/clawless/clawless/build/bench/load"
+)
+
+const (
+	beginMark = "<!-- figures: written by make bench, everything between the marks is replaced -->"
+	endMark   = "<!-- end of figures -->"
+)
+
+// newPage is what docs/benchmarks.md begins as.
+const newPage = "# Benchmarks\n\n" + beginMark + "\n" + endMark + "\n"
+
+// writeReport replaces what stands between the marks of the page.
+func writeReport(o options, start startFigures, tables []table) error {
+	page, err := os.ReadFile(o.out)
+	if errors.Is(err, fs.ErrNotExist) {
+		page, err = []byte(newPage), nil
+	}
+	if err != nil {
+		return err
+	}
+	page, err = replaceFigures(page, figures(o, start, tables))
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.out, err)
+	}
+	return os.WriteFile(o.out, page, 0o644)
+}
+
+func replaceFigures(page []byte, text string) ([]byte, error) {
+	before, rest, ok := bytes.Cut(page, []byte(beginMark))
+	_, after, okEnd := bytes.Cut(rest, []byte(endMark))
+	if !ok || !okEnd {
+		return nil, errors.New("the marks around the figures are missing")
+	}
+	return bytes.Join([][]byte{before, []byte(beginMark + "\n\n" + text + "\n" + endMark), after}, nil), nil
+}
+
+func figures(o options, start startFigures, tables []table) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Command: `make bench` (%d rounds of %s; every figure is the median over the rounds).\n\n", o.rounds, o.duration)
+	fmt.Fprintf(&b, "Machine: %s.\n\n", machine())
+	b.WriteString("### Start\n\n| what | figure |\n|---|---|\n")
+	fmt.Fprintf(&b, "| `clawless serve` from its start to ready, on an existing SQLite database | %.1f ms |\n", start.ready)
+	fmt.Fprintf(&b, "| resident memory of that server when idle | %.1f MiB |\n", start.idle)
+	fmt.Fprintf(&b, "| `clawless --help`, wall time | %.1f ms |\n", start.help)
+	fmt.Fprintf(&b, "| size of the binary as built by `make build` | %.1f MiB |\n", start.size)
+	for _, t := range tables {
+		fmt.Fprintf(&b, "\n### %s\n\n", t.mode.title)
+		if t.mode.stream {
+			t.writeStream(&b)
+		} else {
+			t.writePlain(&b)
+		}
+	}
+	return b.String()
+}
+
+// over gives the median of a figure, and of what it adds to and multiplies the direct one with, both formed within a round.
+func (t table) over(target int, f func(load.Stats) float64) (median, added, times float64) {
+	var values, adds, ratios []float64
+	for i, s := range t.rounds[target] {
+		base := f(t.rounds[0][i])
+		values, adds = append(values, f(s)), append(adds, f(s)-base)
+		if base > 0 {
+			ratios = append(ratios, f(s)/base)
+		}
+	}
+	return load.Median(values), load.Median(adds), load.Median(ratios)
+}
+
+// toFloor is a target's figure as a multiple of the floor's, within a round.
+func (t table) toFloor(target int, f func(load.Stats) float64) float64 {
+	var ratios []float64
+	for i, s := range t.rounds[target] {
+		if base := f(t.rounds[1][i]); base > 0 {
+			ratios = append(ratios, f(s)/base)
+		}
+	}
+	return load.Median(ratios)
+}
+
+func perSecond(s load.Stats) float64 { return s.PerSecond }
+func tokensPS(s load.Stats) float64  { return s.TokensPS }
+func p50(s load.Stats) float64       { return s.P50 }
+func p99(s load.Stats) float64       { return s.P99 }
+func first50(s load.Stats) float64   { return s.First50 }
+func first99(s load.Stats) float64   { return s.First99 }
+func lag50(s load.Stats) float64     { return s.Lag50 }
+func lag99(s load.Stats) float64     { return s.Lag99 }
+func cpu(s load.Stats) float64       { return s.CPU }
+func cpuToken(s load.Stats) float64  { return s.CPUToken }
+func rss(s load.Stats) float64       { return s.RSS }
+
+func (t table) writePlain(b *strings.Builder) {
+	b.WriteString("| target | requests/s | of direct | p50 ms | p99 ms | added p50 | added p99 | CPU µs/request | of floor | RSS MiB |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	for i, name := range t.targets {
+		rate, _, share := t.over(i, perSecond)
+		m50, a50, _ := t.over(i, p50)
+		m99, a99, _ := t.over(i, p99)
+		fmt.Fprintf(b, "| %s | %.0f | %.2f | %.3f | %.3f | %.3f | %.3f |%s\n", name, rate, share, m50, m99, a50, a99, t.cost(i, cpu))
+	}
+}
+
+func (t table) writeStream(b *strings.Builder) {
+	b.WriteString("| target | tokens/s | of direct | first token p50 ms | p99 | added p50 | token lag p50 ms | p99 | CPU µs/token | of floor | RSS MiB |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for i, name := range t.targets {
+		rate, _, share := t.over(i, tokensPS)
+		f50, a50, _ := t.over(i, first50)
+		f99, _, _ := t.over(i, first99)
+		l50, _, _ := t.over(i, lag50)
+		l99, _, _ := t.over(i, lag99)
+		fmt.Fprintf(b, "| %s | %.0f | %.2f | %.3f | %.3f | %.3f | %.3f | %.3f |%s\n", name, rate, share, f50, f99, a50, l50, l99, t.cost(i, cpuToken))
+	}
+}
+
+// cost is the last three columns; what runs on the other side of the direct connection has none.
+func (t table) cost(target int, f func(load.Stats) float64) string {
+	if t.targets[target] == direct {
+		return " - | - | - |"
+	}
+	value, _, _ := t.over(target, f)
+	memory, _, _ := t.over(target, rss)
+	return fmt.Sprintf(" %.1f | %.2f | %.0f |", value, t.toFloor(target, f), memory)
+}
+
+// machine says what the figures were taken on.
+func machine() string {
+	model := runtime.GOARCH
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(b)) {
+			if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+				model = strings.TrimSpace(v)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s, %d cores shared by the load generator, the model server and the server under test, %s, %s", model, runtime.NumCPU(), runtime.GOOS+"/"+runtime.GOARCH, runtime.Version())
+}
