@@ -43,7 +43,7 @@ func (v Verb) Command() *cobra.Command {
 		Example: v.Example,
 		GroupID: v.Group,
 		Hidden:  v.Hidden,
-		Args:    func(c *cobra.Command, args []string) error { return checkArgs(c, args) },
+		Args:    checkLine,
 		RunE:    func(c *cobra.Command, args []string) error { return v.Run(c.Context(), args) },
 	}
 	c.Flags().SortFlags = false // the order in which the package gives them is the order of importance
@@ -90,6 +90,26 @@ func runNoun(c *cobra.Command, args []string) error {
 		return c.Help()
 	}
 	return unknownCommand(c, args[0])
+}
+
+// checkLine checks what the parser has understood: the arguments, then the flags that must be there or exclude each other.
+func checkLine(c *cobra.Command, args []string) error {
+	if err := checkArgs(c, args); err != nil {
+		return err
+	}
+	var missing []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Annotations[cobra.BashCompOneRequiredFlag] != nil && !f.Changed {
+			missing = append(missing, "--"+f.Name)
+		}
+	})
+	if len(missing) > 0 {
+		return WithHint(Usagef("%s is missing", strings.Join(missing, " and ")), c.CommandPath()+" --help")
+	}
+	if err := c.ValidateFlagGroups(); err != nil {
+		return WithHint(WithCode(err, ExitUsage), c.CommandPath()+" --help")
+	}
+	return nil
 }
 
 // checkArgs compares the arguments with those that Use names.

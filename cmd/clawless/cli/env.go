@@ -43,18 +43,20 @@ type Env struct {
 }
 
 // System returns the Env of the process.
-func System() *Env {
-	in := int(os.Stdin.Fd())
+func System() *Env { return onFiles(os.Stdin, os.Stdout, os.Stderr) }
+
+func onFiles(stdin, stdout, stderr *os.File) *Env {
+	in := int(stdin.Fd())
 	return &Env{
-		In:  os.Stdin,
-		Out: os.Stdout,
-		Err: os.Stderr,
+		In:  stdin,
+		Out: stdout,
+		Err: stderr,
 
 		InTTY:  func() bool { return term.IsTerminal(in) },
-		OutTTY: func() bool { return term.IsTerminal(int(os.Stdout.Fd())) },
-		ErrTTY: func() bool { return term.IsTerminal(int(os.Stderr.Fd())) },
+		OutTTY: func() bool { return term.IsTerminal(int(stdout.Fd())) },
+		ErrTTY: func() bool { return term.IsTerminal(int(stderr.Fd())) },
 		Width: func() int {
-			columns, _, err := term.GetSize(int(os.Stdout.Fd()))
+			columns, _, err := term.GetSize(int(stdout.Fd()))
 			if err != nil {
 				return 0
 			}

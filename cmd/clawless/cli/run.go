@@ -19,7 +19,7 @@ import (
 // global flags, help, error texts and suggestions.
 func Execute(ctx context.Context, env *Env, root *cobra.Command, args []string) int {
 	Prepare(env, root)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // cobra would take nil for the process's own arguments
 	err := root.ExecuteContext(ctx)
 	if err != nil && ctx.Err() != nil && ExitCode(err) == ExitFailure {
 		err = WithCode(err, ExitInterrupted) // whatever failed did so because ctrl+c ended it
@@ -90,11 +90,11 @@ func newHelp() *cobra.Command {
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
 		at, rest, err := c.Root().Find(args)
-		if err == nil && len(rest) > 0 {
-			return unknownCommand(at, rest[0])
-		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case len(rest) > 0:
+			return unknownCommand(at, rest[0])
 		}
 		return at.Help()
 	}

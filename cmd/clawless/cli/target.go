@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/clawless/clawless/cmd/clawless/cli/nearest"
+	"github.com/clawless/clawless/cmd/clawless/cli/profiles"
 )
 
 // DefaultURL is where a server listens that was told nothing else.
@@ -23,15 +24,11 @@ type Target struct {
 // Target works out the server and the keys: flag, else variable, else profile, else DefaultURL. The keys of a profile are used for the profile's own server only, so
 // that --url or a variable cannot send them to another one.
 func (e *Env) Target() (Target, error) {
-	profiles, err := e.LoadProfiles()
+	name, profile, err := e.pickProfile()
 	if err != nil {
 		return Target{}, err
 	}
-	name, profile, err := e.pickProfile(profiles)
-	if err != nil {
-		return Target{}, err
-	}
-	env := Profile{
+	env := profiles.Profile{
 		URL:      e.Getenv("CLAWLESS_URL"),
 		AdminKey: e.Getenv("CLAWLESS_ADMIN_KEY"),
 		APIKey:   e.Getenv("CLAWLESS_API_KEY"),
@@ -46,7 +43,7 @@ func (e *Env) Target() (Target, error) {
 		return Target{}, err
 	}
 	if home, err := cleanURL(firstOf(profile.URL, DefaultURL)); err != nil || home != t.URL {
-		first, second, t.Profile = env, Profile{}, ""
+		first, second, t.Profile = env, profiles.Profile{}, ""
 	}
 	t.AdminKey = firstOf(first.AdminKey, second.AdminKey)
 	t.APIKey = firstOf(first.APIKey, second.APIKey)
@@ -55,15 +52,19 @@ func (e *Env) Target() (Target, error) {
 }
 
 // pickProfile returns the profile that a flag, a variable or the file names; an empty one when none does.
-func (e *Env) pickProfile(p *Profiles) (string, Profile, error) {
+func (e *Env) pickProfile() (string, profiles.Profile, error) {
+	all, err := e.LoadProfiles()
+	if err != nil {
+		return "", profiles.Profile{}, err
+	}
 	asked := firstOf(e.Flags.Profile, e.Getenv("CLAWLESS_PROFILE"))
-	name := firstOf(asked, p.Current)
-	profile, ok := p.Profiles[name]
+	name := firstOf(asked, all.Current)
+	profile, ok := all.Profiles[name]
 	if !ok && asked != "" {
-		return "", Profile{}, WithHint(Usagef("there is no profile %q%s", asked, nearest.Ask(asked, p.Names())), "clawless login --profile "+asked)
+		return "", profiles.Profile{}, WithHint(Usagef("there is no profile %q%s", asked, nearest.Ask(asked, all.Names())), "clawless login --profile "+asked)
 	}
 	if !ok {
-		return "", Profile{}, nil
+		return "", profiles.Profile{}, nil
 	}
 	return name, profile, nil
 }
