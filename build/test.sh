@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 build/needs.sh
 
 work=$(mktemp -d)
+chmod 711 "$work" # the database runs as another user
 export CLAWLESS_TEST_EVENTS=$work/events
 mkdir -p "$CLAWLESS_TEST_EVENTS"
 : >"$work/steps"

@@ -44,13 +44,13 @@ type table struct {
 }
 
 // measureGateway runs every mode over every target. Inside a round the targets run one after another, in an order that rotates.
-func measureGateway(ctx context.Context, l *lab, o options) (tables []table, err error) {
-	key, err := l.newTenant(ctx)
+func measureGateway(ctx context.Context, r *rig, o options) (tables []table, err error) {
+	key, err := r.server.NewTenant(ctx, "bench", 1<<50)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range modes(o) {
-		targets, err := l.targets(ctx, m, key)
+		targets, err := r.targets(ctx, m, key)
 		if err != nil {
 			return nil, err
 		}
@@ -87,15 +87,15 @@ const (
 	withSession = "Clawless, in a session"
 )
 
-func (l *lab) targets(ctx context.Context, m mode, key string) (targets []load.Target, err error) {
+func (r *rig) targets(ctx context.Context, m mode, key string) (targets []load.Target, err error) {
 	auth := map[string]string{"Authorization": "Bearer " + key}
 	for _, t := range []struct {
 		name, url, model string
 		pid              int
 	}{
-		{direct, l.upstream.url, "gpt-4o-mini", 0},
-		{floorName, l.floor.url, "gpt-4o-mini", l.floor.pid()},
-		{clawless, l.server.url, "bench/gpt-4o-mini", l.server.pid()},
+		{direct, r.upstream.URL, "gpt-4o-mini", 0},
+		{floorName, r.floor.URL, "gpt-4o-mini", r.floor.PID()},
+		{clawless, r.server.URL, "bench/gpt-4o-mini", r.server.PID()},
 	} {
 		req, err := request(t.url, t.model, "", auth, m.stream)
 		if err != nil {
@@ -103,16 +103,16 @@ func (l *lab) targets(ctx context.Context, m mode, key string) (targets []load.T
 		}
 		targets = append(targets, load.Target{Name: t.name, PID: t.pid, Next: func() (*h1.Request, error) { return req, nil }})
 	}
-	pool := &sessions{new: func() (string, error) { return l.newSession(ctx, key) }}
+	pool := &sessions{new: func() (string, error) { return r.server.NewSession(ctx, key) }}
 	if err := pool.fill(sessionsFor(m)); err != nil {
 		return nil, err
 	}
-	return append(targets, load.Target{Name: withSession, PID: l.server.pid(), Turns: sessionTurns, Next: func() (*h1.Request, error) {
+	return append(targets, load.Target{Name: withSession, PID: r.server.PID(), Turns: sessionTurns, Next: func() (*h1.Request, error) {
 		id, err := pool.take()
 		if err != nil {
 			return nil, err
 		}
-		return request(l.server.url, "bench/gpt-4o-mini", id, auth, m.stream)
+		return request(r.server.URL, "bench/gpt-4o-mini", id, auth, m.stream)
 	}}), nil
 }
 

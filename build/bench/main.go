@@ -77,17 +77,17 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	lab, err := openLab(ctx, o.bin, dir)
+	r, err := openRig(ctx, o.bin, dir)
 	if err != nil {
 		return err
 	}
-	defer lab.close()
-	start, err := measureStart(ctx, lab)
+	defer r.close()
+	start, err := measureStart(ctx, r.server)
 	if err != nil {
 		return fmt.Errorf("start-up: %w", err)
 	}
 	log.Printf("start-up: ready after %.1f ms, --help %.1f ms, %.1f MB resident", start.ready, start.help, start.idle)
-	tables, err := measureGateway(ctx, lab, o)
+	tables, err := measureGateway(ctx, r, o)
 	if err != nil {
 		return err
 	}

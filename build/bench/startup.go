@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/clawless/clawless/build/bench/lab"
 	"github.com/clawless/clawless/build/bench/load"
 )
 
@@ -21,29 +22,28 @@ type startFigures struct {
 }
 
 // measureStart stops the server and starts it again on its database, several times; the last one stays.
-func measureStart(ctx context.Context, l *lab) (f startFigures, err error) {
+func measureStart(ctx context.Context, s *lab.Server) (f startFigures, err error) {
 	var ready, idle, help []float64
 	for range startRuns {
-		l.server.stop()
-		l.server = nil
+		s.Stop()
 		began := time.Now()
-		if l.server, err = l.startServer(ctx); err != nil {
+		if err := s.Start(ctx); err != nil {
 			return f, err
 		}
 		ready = append(ready, milliseconds(time.Since(began)))
 	}
 	time.Sleep(3 * time.Second) // what a start leaves behind is collected by then
-	idle = append(idle, load.ResidentMB(l.server.pid()))
+	idle = append(idle, load.ResidentMB(s.PID()))
 	for range startRuns {
-		cmd := exec.CommandContext(ctx, l.bin, "--help")
-		cmd.Stdout, cmd.Env = io.Discard, cleanEnv()
+		cmd := exec.CommandContext(ctx, s.Bin, "--help")
+		cmd.Stdout, cmd.Env = io.Discard, lab.CleanEnv()
 		began := time.Now()
 		if err := cmd.Run(); err != nil {
 			return f, errors.New("clawless --help failed: " + err.Error())
 		}
 		help = append(help, milliseconds(time.Since(began)))
 	}
-	info, err := os.Stat(l.bin)
+	info, err := os.Stat(s.Bin)
 	if err != nil {
 		return f, err
 	}
