@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clawless/clawless/cmd/clawless/cli"
-	"github.com/clawless/clawless/server/config"
 )
 
 func newPath(env *cli.Env) *cobra.Command {
@@ -36,7 +35,7 @@ func printPaths(env *cli.Env) error {
 	if err != nil {
 		return err
 	}
-	p := paths{File: file, Places: world.Places(), Profiles: profiles, DataDir: config.DataDir(env.GOOS, env.LookupEnv)}
+	p := paths{File: file, Places: world.Places(), Profiles: profiles, DataDir: world.DataDir()}
 	if env.Flags.Quiet && file == "" {
 		return nil
 	}

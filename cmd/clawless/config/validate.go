@@ -48,9 +48,7 @@ func (o *validateOptions) run(context.Context) error {
 	}
 	if loaded != nil {
 		v.File = loaded.File
-		for _, p := range loaded.CheckFiles() {
-			v.Problems = append(v.Problems, loaded.Locate(p))
-		}
+		v.Problems = append(v.Problems, loaded.CheckFiles()...)
 	}
 	v.Valid = len(v.Problems) == 0
 	if v.Valid {

@@ -140,7 +140,7 @@ func (l *Loaded) fill(v *viper.Viper, all *layer) {
 // finish fills in what depends on the user, and ties relative paths to the working folder.
 func (w World) finish(l *Loaded) {
 	if l.DataDir == "" {
-		l.DataDir = config.DataDir(w.GOOS, w.LookupEnv)
+		l.DataDir = w.DataDir()
 	}
 	l.DataDir, l.TLSCert, l.TLSKey = w.path(l.DataDir), w.path(l.TLSCert), w.path(l.TLSKey)
 	for name, p := range l.Providers {
@@ -148,6 +148,9 @@ func (w World) finish(l *Loaded) {
 		l.Providers[name] = p
 	}
 }
+
+// DataDir returns the default of data_dir for this user; empty when the environment does not say where the user's folders are.
+func (w World) DataDir() string { return config.DataDir(w.GOOS, w.LookupEnv) }
 
 func (w World) path(path string) string {
 	if w.Dir == "" || path == "" || filepath.IsAbs(path) {
@@ -164,7 +167,7 @@ func (l *Loaded) check(problems []Problem) error {
 	}
 	for _, p := range l.Validate() {
 		if !unread[p.Field] {
-			problems = append(problems, l.Locate(p))
+			problems = append(problems, l.locate(p))
 		}
 	}
 	if len(problems) == 0 {
@@ -173,8 +176,17 @@ func (l *Loaded) check(problems []Problem) error {
 	return &Invalid{problems}
 }
 
-// Locate adds where the value at fault came from.
-func (l *Loaded) Locate(p config.Problem) Problem {
+// CheckFiles returns a problem for each file that the settings name and that cannot be read.
+func (l *Loaded) CheckFiles() []Problem {
+	var out []Problem
+	for _, p := range l.Settings.CheckFiles() {
+		out = append(out, l.locate(p))
+	}
+	return out
+}
+
+// locate adds where the value at fault came from.
+func (l *Loaded) locate(p config.Problem) Problem {
 	name, _, _ := strings.Cut(p.Field, "[")
 	origin, ok := l.origins[name]
 	if alias, of := strings.CutPrefix(name, "models."); !ok && of && alias != "" {
