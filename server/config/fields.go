@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -43,9 +44,10 @@ type Field struct {
 }
 
 // Fields lists every setting in the order of the struct; those of a provider come once, under AnyName.
-func Fields() []Field {
-	return walk(reflect.TypeFor[Settings](), "", nil)
-}
+func Fields() []Field { return slices.Clone(fields()) }
+
+// fields is worked out once: the flags of several commands and every look-up of a name need it.
+var fields = sync.OnceValue(func() []Field { return walk(reflect.TypeFor[Settings](), "", nil) })
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
@@ -117,7 +119,7 @@ func EnvName(name string) string {
 func SettingOf(env string, known []string) (string, bool) {
 	const providers = EnvPrefix + "PROVIDERS_"
 	rest, inner := strings.CutPrefix(env, providers)
-	for _, f := range Fields() {
+	for _, f := range fields() {
 		if !inner {
 			if f.Env == env {
 				return f.Name, true
@@ -151,7 +153,7 @@ func FieldOf(name string) (Field, bool) {
 	} else if len(parts) != 1 {
 		return Field{}, false
 	}
-	for _, f := range Fields() {
+	for _, f := range fields() {
 		if f.Name == pattern {
 			f.Name = name
 			f.Env = EnvName(name)
@@ -170,13 +172,13 @@ type Entry struct {
 // Entries lists every setting with its value in the order of the struct, the providers by name.
 func (s *Settings) Entries() []Entry {
 	var out []Entry
-	for _, f := range Fields() {
+	for _, f := range fields() {
 		if !strings.Contains(f.Name, "."+AnyName+".") {
 			out = append(out, Entry{f, s.value(f)})
 		}
 	}
 	for _, name := range s.ProviderNames() {
-		for _, f := range Fields() {
+		for _, f := range fields() {
 			if strings.Contains(f.Name, "."+AnyName+".") {
 				f, _ = FieldOf(strings.Replace(f.Name, AnyName, name, 1))
 				out = append(out, Entry{f, s.value(f)})
