@@ -1,4 +1,22 @@
 // Command clawless is the server, the operator's CLI and the terminal chat in one binary.
 package main
 
-func main() {}
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/clawless/clawless/cmd/clawless/cli"
+)
+
+func main() { os.Exit(run()) }
+
+// run lets a first signal end things in order and a second one at once.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	env := cli.System()
+	return cli.Execute(ctx, env, newRoot(env), os.Args[1:])
+}

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/ids"
+)
+
+const (
+	exposed      = "X-Request-Id, Retry-After, Clawless-Run-Id, ETag"
+	allowMethods = "GET, POST, PATCH, DELETE, OPTIONS"
+)
+
+type (
+	requestIDKey struct{}
+	recorderKey  struct{}
+)
+
+// RequestID returns the id of the request under way, or "".
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// recorder is the response writer of every request: it remembers what was sent for the log, and keeps a copy where an answer may have to be repeated.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+	tenant string
+	copied *copied // nil unless an Idempotency-Key asks for it
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	if r.copied != nil {
+		r.copied.add(b)
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// ServeHTTP is the whole way in: request id, panic, CORS, unknown routes, then the operations.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	id := ids.New(ids.Request)
+	rec := &recorder{ResponseWriter: w}
+	h := rec.Header()
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+	ctx = context.WithValue(ctx, recorderKey{}, rec)
+	r = r.WithContext(ctx)
+	pattern := ""
+	defer func() {
+		if p := recover(); p != nil {
+			a.recovered(rec, id, p)
+		}
+		a.done(r, rec, pattern, id, time.Since(start))
+	}()
+	pattern = a.route(rec, r)
+}
+
+func (a *API) recovered(rec *recorder, id string, p any) {
+	if p == http.ErrAbortHandler {
+		panic(p) // net/http's own way to cut a connection
+	}
+	a.opts.Log.Error("panic", "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if rec.status == 0 {
+		writeFault(rec, fault.New(fault.Internal, "internal error; quote the request id to the operator"), id)
+		return
+	}
+	panic(http.ErrAbortHandler) // headers are out: a cut connection is the only honest end
+}
+
+func (a *API) done(r *http.Request, rec *recorder, pattern, id string, took time.Duration) {
+	a.opts.Metrics.observe(pattern, r.Method, rec.status, took)
+	level := slog.LevelInfo
+	if strings.HasSuffix(pattern, "/healthz") || strings.HasSuffix(pattern, "/readyz") || strings.HasSuffix(pattern, "/metrics") {
+		level = slog.LevelDebug
+	}
+	if !a.opts.Log.Enabled(r.Context(), level) {
+		return
+	}
+	// The path's ids are no secrets; the query is left out because people put keys there.
+	a.opts.Log.LogAttrs(r.Context(), level, "request", slog.String("request_id", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took.Round(time.Microsecond)), slog.String("tenant", rec.tenant))
+}
+
+func (a *API) route(rec *recorder, r *http.Request) string {
+	id := RequestID(r.Context())
+	rec.Header().Add("Vary", "Origin")
+	if r.Method == http.MethodOptions {
+		a.preflight(rec, r, id)
+		return "OPTIONS"
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && a.opts.Origins != nil && a.opts.Origins.Known(r.Context(), origin) {
+		AllowOrigin(r.Context(), origin)
+	}
+	if r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity" {
+		writeFault(rec, fault.New(fault.UnsupportedMedia, "send the body without Content-Encoding"), id)
+		return "encoded"
+	}
+	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
+		writeFault(rec, fault.New(fault.RouteNotFound, "no such path; the API reference is at /docs"), id)
+		return "unclean"
+	}
+	_, pattern := a.mux.Handler(r)
+	if pattern == "" {
+		a.unmatched(rec, r, id)
+		return "unmatched"
+	}
+	a.mux.ServeHTTP(rec, r)
+	return pattern
+}
+
+// unmatched answers 404, or 405 with the methods that exist, in our envelope.
+func (a *API) unmatched(rec *recorder, r *http.Request, id string) {
+	var allowed []string
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete} {
+		probe := r.Clone(r.Context())
+		probe.Method = m
+		if _, p := a.mux.Handler(probe); p != "" {
+			allowed = append(allowed, m)
+		}
+	}
+	if len(allowed) == 0 {
+		writeFault(rec, fault.New(fault.RouteNotFound, "no such path; the API reference is at /docs"), id)
+		return
+	}
+	rec.Header().Set("Allow", strings.Join(allowed, ", "))
+	writeFault(rec, fault.New(fault.MethodNotAllowed, "this path takes %s", strings.Join(allowed, ", ")), id)
+}
+
+// preflight answers browsers before they send a credential. An origin that no widget and no setting names gets no permission.
+func (a *API) preflight(rec *recorder, r *http.Request, id string) {
+	origin := r.Header.Get("Origin")
+	if origin == "" || a.opts.Origins == nil || !a.opts.Origins.Known(r.Context(), origin) {
+		rec.WriteHeader(http.StatusNoContent)
+		return
+	}
+	h := rec.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Methods", allowMethods)
+	if want := r.Header.Get("Access-Control-Request-Headers"); want != "" && len(want) < 2048 {
+		h.Set("Access-Control-Allow-Headers", want)
+	}
+	h.Set("Access-Control-Max-Age", "600")
+	h.Add("Vary", "Access-Control-Request-Headers")
+	rec.WriteHeader(http.StatusNoContent)
+}
+
+// WriteFault answers a request outside the described operations with the envelope of err.
+func WriteFault(w http.ResponseWriter, r *http.Request, err error) {
+	writeFault(w, fault.From(err), RequestID(r.Context()))
+}

@@ -1,0 +1,130 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/clawless/clawless/server/config"
+	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/all"
+	"github.com/clawless/clawless/server/llm/mock"
+)
+
+// fallbackModel answers for tenants when no provider is configured at all.
+const fallbackModel = "mock/lorem"
+
+// Providers makes the configured providers: those of the settings by name, then vendors whose own variables are set, then the built-in models.
+// A provider that cannot be reached is not an error here: `clawless doctor` and the first call say so.
+func Providers(cfg config.Settings, log *slog.Logger) ([]llm.Provider, error) {
+	configured := maps.Clone(cfg.Providers)
+	if configured == nil {
+		configured = map[string]config.Provider{}
+	}
+	for _, d := range all.Drivers() {
+		if _, named := configured[d.Name]; !named && d.NeedsKey && firstEnv(d.Env) != "" {
+			configured[d.Name] = config.Provider{}
+		}
+	}
+	var out []llm.Provider
+	for _, name := range slices.Sorted(maps.Keys(configured)) {
+		p, err := provider(name, configured[name], log)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	built, err := mock.Driver.New(llm.Config{Name: mock.Driver.Name, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return append(out, built), nil
+}
+
+func provider(name string, p config.Provider, log *slog.Logger) (llm.Provider, error) {
+	if strings.ContainsAny(name, "/ ") || name == mock.Driver.Name {
+		return nil, fmt.Errorf("providers.%s: choose another name, without slashes and not %s", name, mock.Driver.Name)
+	}
+	driver, ok := all.Lookup(cmp.Or(p.Driver, name))
+	if !ok && p.Driver == "" {
+		driver, ok = all.Lookup("openai")
+	}
+	if !ok {
+		return nil, fmt.Errorf("providers.%s.driver: %q is none of %s", name, p.Driver, strings.Join(driverNames(), ", "))
+	}
+	key, err := providerKey(p, driver)
+	if err != nil {
+		return nil, fmt.Errorf("providers.%s: %w", name, err)
+	}
+	made, err := driver.New(llm.Config{Name: name, BaseURL: cmp.Or(p.BaseURL, driver.DefaultURL), APIKey: key, AccountID: p.AccountID, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("providers.%s: %w", name, err)
+	}
+	return made, nil
+}
+
+// providerKey prefers the settings' key, then its file, then the vendor's own variable; the latter only for the vendor's own address, so that it goes nowhere else.
+func providerKey(p config.Provider, d llm.Driver) (string, error) {
+	if p.APIKey != "" {
+		return string(p.APIKey), nil
+	}
+	if p.APIKeyFile != "" {
+		b, err := os.ReadFile(p.APIKeyFile)
+		if err != nil {
+			return "", fmt.Errorf("api_key_file: %w", err)
+		}
+		return strings.TrimSpace(string(b)), nil
+	}
+	if p.BaseURL == "" || p.BaseURL == d.DefaultURL {
+		return firstEnv(d.Env), nil
+	}
+	return "", nil
+}
+
+func firstEnv(names []string) string {
+	for _, n := range names {
+		if v := os.Getenv(n); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func driverNames() []string {
+	var out []string
+	for _, d := range all.Drivers() {
+		out = append(out, d.Name)
+	}
+	return out
+}
+
+// defaultModel decides what a tenant without a choice gets. Where a real provider is configured it is that provider's first model, remembered once known, and never
+// the built-in one: nobody should get filler text because a provider was down for a moment.
+func (s *Server) defaultModel(real bool) func(context.Context) (string, error) {
+	var mu sync.Mutex
+	known := s.cfg.DefaultModel
+	if known == "" && !real {
+		known = fallbackModel
+	}
+	return func(ctx context.Context) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known != "" {
+			return known, nil
+		}
+		for _, m := range s.router.Models(ctx) {
+			if !strings.HasPrefix(m.ID, mock.Driver.Name+"/") && strings.Contains(m.ID, "/") {
+				known = m.ID
+				return known, nil
+			}
+		}
+		return "", fault.New(fault.ModelNotFound, "no default model is known, because no configured provider lists its models; name a model, or set default_model").WithParam("model")
+	}
+}

@@ -1,0 +1,200 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/ids"
+	"github.com/clawless/clawless/server/jobs"
+	"github.com/clawless/clawless/server/quotas"
+	"github.com/clawless/clawless/server/replays"
+	"github.com/clawless/clawless/server/runs"
+)
+
+// settleTime is how long ended streams and their records may take after the drain's patience is over.
+const settleTime = 5 * time.Second
+
+// Run serves until ctx ends, then drains: new work is refused, answers under way may go on for drain_timeout, then each ends with a final event. It returns nil after
+// a complete drain. ready is told the address once requests are answered.
+func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
+	ln, err := listen(ctx, s.cfg.Addr)
+	if err != nil {
+		return err
+	}
+	if err := s.recover(ctx); err != nil {
+		_ = ln.Close()
+		return err
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { jobs.Run(background, s.log, s.jobs()...) })
+	servers := []*http.Server{s.httpServer(s.api)}
+	failed := make(chan error, 2)
+	go func() { failed <- s.serve(servers[0], ln) }()
+	if s.cfg.MetricsAddr != "" {
+		mln, err := listen(ctx, s.cfg.MetricsAddr)
+		if err != nil {
+			stop()
+			_ = ln.Close()
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", s.metricsPage())
+		servers = append(servers, s.httpServer(mux))
+		go func() { failed <- servers[1].Serve(mln) }()
+	}
+	ready(ln.Addr().String())
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		err = nil
+	}
+	s.drain(context.WithoutCancel(ctx), servers)
+	stop()
+	wg.Wait()
+	return err
+}
+
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	// No WriteTimeout: it would cut every long stream. Each stream moves its own deadline.
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+}
+
+func (s *Server) serve(srv *http.Server, ln net.Listener) error {
+	if s.cfg.TLSCert != "" {
+		return srv.ServeTLS(ln, s.cfg.TLSCert, s.cfg.TLSKey)
+	}
+	return srv.Serve(ln)
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("another program listens on %s; stop it, or choose another address with --addr: %w", addr, err)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("this user may not listen on %s; choose a port above 1023 with --addr: %w", addr, err)
+	case err != nil:
+		return nil, fmt.Errorf("cannot listen on %s; check --addr: %w", addr, err)
+	}
+	return ln, nil
+}
+
+// recover puts right what a killed server left: runs without an end, reservations without a call, claims without an answer.
+func (s *Server) recover(ctx context.Context) error {
+	alone := s.db.Dialect() == db.SQLite // its lock makes sure of it; on Postgres other replicas may be at work, and leases decide
+	return s.db.Write(ctx, func(q db.Querier) error {
+		now := time.Now()
+		n, err := runs.Interrupt(ctx, q, alone, now)
+		if err != nil {
+			return err
+		}
+		held, err := quotas.Sweep(ctx, q, alone, now)
+		if err != nil {
+			return err
+		}
+		if n > 0 || held > 0 {
+			s.log.Info("recovered after an unclean stop", "interrupted_runs", n, "settled_reservations", held)
+		}
+		if !alone {
+			return nil
+		}
+		return replays.Release(ctx, q)
+	})
+}
+
+func (s *Server) jobs() []jobs.Job {
+	write := func(fn func(context.Context, db.Querier) error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			return s.db.Write(ctx, func(q db.Querier) error { return fn(ctx, q) })
+		}
+	}
+	return []jobs.Job{
+		{Name: "key use", Every: 10 * time.Second, Run: s.ring.Flush},
+		{Name: "finished runs", Every: 30 * time.Second, Run: s.hub.Sweep},
+		{Name: "run leases", Every: 10 * time.Second, Run: s.renew},
+		{Name: "lost runs", Every: 15 * time.Second, Run: write(func(ctx context.Context, q db.Querier) error {
+			_, err := runs.Interrupt(ctx, q, false, time.Now())
+			return err
+		})},
+		{Name: "dead reservations", Every: time.Minute, Run: write(func(ctx context.Context, q db.Querier) error {
+			_, err := quotas.Sweep(ctx, q, false, time.Now())
+			return err
+		})},
+		{Name: "old replays", Every: time.Hour, Run: s.book.Prune},
+	}
+}
+
+// renew says that this server's runs are alive; with none there is nothing to write.
+func (s *Server) renew(ctx context.Context) error {
+	if len(s.hub.Active()) == 0 {
+		return nil
+	}
+	return s.db.Write(ctx, func(q db.Querier) error { return runs.Renew(ctx, q, s.node, time.Now()) })
+}
+
+// drain ends the server: work first, then connections. The listener stays open meanwhile, so that /readyz can say 503 and nobody is refused a connection.
+func (s *Server) drain(ctx context.Context, servers []*http.Server) {
+	s.log.Info("draining", "limit", s.cfg.DrainTimeout.String(), "runs", len(s.hub.Active()))
+	patience, cancel := context.WithTimeout(ctx, s.cfg.DrainTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { s.hub.Drain(patience) })
+	wg.Go(func() { s.chat.Drain(patience) })
+	wg.Wait()
+	last, cancelLast := context.WithTimeout(ctx, settleTime)
+	defer cancelLast()
+	for _, srv := range servers {
+		if srv.Shutdown(last) != nil {
+			_ = srv.Close()
+		}
+	}
+	if err := s.ring.Flush(last); err != nil {
+		s.log.Warn("last use of keys not written", "error", err.Error())
+	}
+	s.log.Info("stopped")
+}
+
+// AdminKeyFile is where a server on SQLite keeps its operator's key.
+const AdminKeyFile = "admin.key"
+
+// EnsureAdmin makes sure that there is an admin key and returns it when this machine can know it: from given, from the file in the data folder, or newly made and
+// written there with mode 0600. A lost file is replaced by a new key on SQLite, where whoever can start the server owns the database anyway.
+func (s *Server) EnsureAdmin(ctx context.Context, given string) (string, error) {
+	path := filepath.Join(s.cfg.DataDir, AdminKeyFile)
+	if given == "" {
+		if b, err := os.ReadFile(path); err == nil {
+			given = string(trimSpace(b))
+			if !ids.ValidSecret(ids.AdminKey, given) {
+				return "", fmt.Errorf("%s does not hold an admin key; remove the file, and the next start makes a new key", path)
+			}
+		}
+	}
+	made, err := s.ring.EnsureAdmin(ctx, given, s.db.Dialect() == db.SQLite)
+	if err != nil || made == "" {
+		return given, err
+	}
+	if err := os.MkdirAll(s.cfg.DataDir, 0o700); err != nil {
+		return "", fmt.Errorf("write the admin key: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(made+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write the admin key: %w", err)
+	}
+	return made, nil
+}
+
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r' || b[len(b)-1] == ' ') {
+		b = b[:len(b)-1]
+	}
+	return b
+}

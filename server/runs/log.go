@@ -1,0 +1,106 @@
+package runs
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// EventKind says what an event is to its reader.
+type EventKind uint8
+
+// The kinds of events. Done and Failure are last.
+const (
+	Frame   EventKind = iota // a chunk of the answer in OpenAI's chat dialect
+	Usage                    // the usage chunk, which the OpenAI route shows only to those who asked for it
+	Answer                   // the whole answer as one completion, for readers that do not stream; never shown in a stream
+	Failure                  // the error envelope
+	Done                     // the end of a complete answer
+)
+
+// Event is one numbered step of a run. Data is one line of JSON, shared between readers and never changed.
+type Event struct {
+	Sequence int64 // 1, 2, 3…
+	Kind     EventKind
+	Data     []byte
+	Err      error // of a Failure, for a reader that can still send a status
+}
+
+// Log is the event log of one run: one writer, any number of readers. It is bounded by the answer's own limits.
+type Log struct {
+	mu     sync.Mutex
+	events []Event
+	bytes  int64
+	closed bool
+	wake   chan struct{} // closed and replaced at each append
+}
+
+func newLog() *Log { return &Log{wake: make(chan struct{})} }
+
+// Append adds an event; after Done or Failure it does nothing.
+func (l *Log) Append(kind EventKind, data []byte) { l.add(Event{Kind: kind, Data: data}) }
+
+// Fail ends the log with a failure and its envelope.
+func (l *Log) Fail(err error, envelope []byte) { l.add(Event{Kind: Failure, Data: envelope, Err: err}) }
+
+func (l *Log) add(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	e.Sequence = int64(len(l.events)) + 1
+	l.events = append(l.events, e)
+	l.bytes += int64(len(e.Data)) + 64
+	l.closed = e.Kind == Done || e.Kind == Failure
+	close(l.wake)
+	l.wake = make(chan struct{})
+}
+
+// Read yields the events after a sequence as they come and ends after the last one. Leaving the range or cancelling ctx stops only this reader.
+func (l *Log) Read(ctx context.Context, after int64) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			l.mu.Lock()
+			batch, wake, closed := l.after(after), l.wake, l.closed
+			l.mu.Unlock()
+			for _, e := range batch {
+				if !yield(e, nil) {
+					return
+				}
+				after = e.Sequence
+			}
+			if closed {
+				return
+			}
+			select {
+			case <-wake:
+			case <-ctx.Done():
+				yield(Event{}, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+func (l *Log) after(n int64) []Event {
+	if n < 0 || n >= int64(len(l.events)) {
+		return nil
+	}
+	return l.events[n:len(l.events):len(l.events)]
+}
+
+// size is the memory the log holds, about.
+func (l *Log) size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
+}
+
+// First waits for the first event.
+func (l *Log) First(ctx context.Context) (Event, error) {
+	for e, err := range l.Read(ctx, 0) {
+		return e, err
+	}
+	return Event{}, ctx.Err()
+}

@@ -1,0 +1,178 @@
+package runs
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/clawless/clawless/server/api"
+	"github.com/clawless/clawless/server/auth"
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/sse"
+)
+
+// Routes lets those who may see a run read it, follow it and stop it.
+type Routes struct {
+	DB  *db.DB
+	Hub *Hub
+	// WriteTimeout is how long one event may take to be written before its reader is given up.
+	WriteTimeout time.Duration
+}
+
+// RunBody is the wire form of a run.
+type RunBody struct {
+	ID           string     `json:"id"`
+	SessionID    string     `json:"session_id"`
+	Status       string     `json:"status" enum:"running,completed,failed,cancelled,interrupted"`
+	Model        string     `json:"model" doc:"provider/model"`
+	FinishReason string     `json:"finish_reason,omitempty"`
+	Error        *RunError  `json:"error,omitempty"`
+	Usage        *RunUsage  `json:"usage,omitempty" doc:"There when the run is over"`
+	StartedAt    time.Time  `json:"started_at"`
+	FinishedAt   *time.Time `json:"finished_at,omitempty"`
+}
+
+// RunError says why a run ended without an answer.
+type RunError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// RunUsage counts a run's tokens.
+type RunUsage struct {
+	InputTokens  int64 `json:"input_tokens"`
+	OutputTokens int64 `json:"output_tokens"`
+	CachedTokens int64 `json:"cached_tokens"`
+}
+
+type (
+	runPath struct {
+		Run string `path:"run" maxLength:"64" doc:"The run's id, from the Clawless-Run-Id header"`
+	}
+	streamIn struct {
+		runPath
+		LastEventID string `header:"Last-Event-ID" maxLength:"32" doc:"Continue after this event; empty starts at the first"`
+	}
+	runOut    struct{ Body RunBody }
+	streamOut struct{ Body func(huma.Context) }
+)
+
+// Register adds the operations.
+func (r Routes) Register(a *api.API) {
+	may := api.KeyOrVisitor(auth.ScopeChat)
+	api.Handle(a, may, huma.Operation{OperationID: "get-run", Method: "GET", Path: "/v1/runs/{run}", Summary: "Read how a run stands", Tags: []string{"runs"}}, r.get)
+	api.Handle(a, may, huma.Operation{OperationID: "cancel-run", Method: "POST", Path: "/v1/runs/{run}/cancel", Tags: []string{"runs"},
+		Summary: "Stop a run and the provider's work; what was answered is kept and billed"}, r.cancel)
+	stream := huma.Operation{OperationID: "stream-run", Method: "GET", Path: "/v1/runs/{run}/stream", Summary: "Follow a run's events, live or finished", Tags: []string{"runs"},
+		Description: "The same frames as POST /v1/chat/completions, each with an id; a connection that was cut goes on with Last-Event-ID.",
+		Responses: map[string]*huma.Response{"200": {Description: "Events until data: [DONE] or one error frame.", Content: map[string]*huma.MediaType{
+			"text/event-stream": {Schema: &huma.Schema{Type: "string", Extensions: map[string]any{"x-sse-event": "ChatChunk"}}}}}}}
+	api.Handle(a, may, stream, r.stream)
+}
+
+func (r Routes) get(ctx context.Context, in *runPath) (*runOut, error) {
+	run, err := r.read(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	return &runOut{Body: wire(run)}, nil
+}
+
+func (r Routes) read(ctx context.Context, id string) (run Run, err error) {
+	p := auth.From(ctx)
+	err = r.DB.Read(ctx, func(q db.Querier) error {
+		run, err = Get(ctx, q, db.TenantOf(p.TenantID), p.VisitorID, id)
+		return err
+	})
+	return run, err
+}
+
+// cancel waits until the run has settled, so that its answer shows the final state and what it cost.
+func (r Routes) cancel(ctx context.Context, in *runPath) (*runOut, error) {
+	p := auth.From(ctx)
+	if l, ok := r.Hub.Get(p.TenantID, p.VisitorID, in.Run); ok {
+		if err := l.Cancel(ctx); err != nil {
+			return nil, err
+		}
+	}
+	run, err := r.read(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	if run.Status == Running {
+		return nil, fault.New(fault.Conflict, "this run is under way on another server; cancel it there")
+	}
+	return &runOut{Body: wire(run)}, nil
+}
+
+func (r Routes) stream(ctx context.Context, in *streamIn) (*streamOut, error) {
+	after := int64(0)
+	if in.LastEventID != "" {
+		n, err := strconv.ParseInt(in.LastEventID, 10, 64)
+		if err != nil || n < 0 {
+			return nil, fault.New(fault.InvalidRequest, "Last-Event-ID must be the number of an event of this run").WithParam("Last-Event-ID")
+		}
+		after = n
+	}
+	p := auth.From(ctx)
+	l, ok := r.Hub.Get(p.TenantID, p.VisitorID, in.Run)
+	if !ok {
+		if _, err := r.read(ctx, in.Run); err != nil {
+			return nil, err
+		}
+		return nil, expired()
+	}
+	return &streamOut{Body: func(hc huma.Context) {
+		_, w := humago.Unwrap(hc)
+		w.Header().Set("Clawless-Run-Id", l.Run.ID)
+		Follow(ctx, w, l, after, r.WriteTimeout, true, true)
+	}}, nil
+}
+
+// Follow writes a run's events after a sequence to w until they end, the reader leaves or one write takes longer than timeout.
+func Follow(ctx context.Context, w http.ResponseWriter, l *Live, after int64, timeout time.Duration, withIDs, withUsage bool) {
+	out := sse.Start(w, timeout)
+	if withIDs && out.Retry(time.Second) != nil {
+		return
+	}
+	for e, err := range l.Log.Read(ctx, after) {
+		if err != nil || WriteEvent(out, e, withIDs, withUsage) != nil {
+			return // the reader left; the run goes on without it
+		}
+	}
+}
+
+// WriteEvent writes one event as the chat dialect shows it.
+func WriteEvent(out *sse.Writer, e Event, withID, withUsage bool) error {
+	id := int64(0)
+	if withID {
+		id = e.Sequence
+	}
+	switch {
+	case e.Kind == Answer, e.Kind == Usage && !withUsage:
+		return nil
+	case e.Kind == Done:
+		return out.Data(id, []byte("[DONE]"))
+	default:
+		return out.Data(id, e.Data)
+	}
+}
+
+func wire(r Run) RunBody {
+	b := RunBody{ID: r.ID, SessionID: r.SessionID, Status: string(r.Status), Model: r.Model, FinishReason: r.FinishReason, StartedAt: r.StartedAt.Time}
+	if r.ErrorCode != "" {
+		b.Error = &RunError{Code: r.ErrorCode, Message: r.ErrorMessage}
+	}
+	if r.Status != Running {
+		b.Usage = &RunUsage{r.Usage.Input, r.Usage.Output, r.Usage.Cached}
+	}
+	if !r.FinishedAt.IsZero() {
+		b.FinishedAt = &r.FinishedAt.Time
+	}
+	return b
+}

@@ -1,0 +1,103 @@
+package runs
+
+import (
+	"context"
+	"time"
+
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/llm"
+)
+
+const columns = `id, tenant_id, COALESCE(session_id, '') AS session_id, key_id, COALESCE(end_user, '') AS end_user, request_id, status, model, provider,
+	COALESCE(error_code, '') AS error_code, COALESCE(error_message, '') AS error_message, COALESCE(finish_reason, '') AS finish_reason,
+	input_tokens, output_tokens, cached_tokens, started_at, finished_at`
+
+var (
+	insert = db.Scoped("runs.insert", `INSERT INTO runs (tenant_id, id, session_id, key_id, end_user, request_id, status, model, provider, input_tokens, output_tokens, cached_tokens,
+		node, lease_until, started_at)
+		VALUES (:tenant_id, :id, :session_id, :key_id, :end_user, :request_id, 'running', :model, :provider, 0, 0, 0, :node, :lease_until, :started_at)`)
+	get    = db.Scoped("runs.get", `SELECT `+columns+` FROM runs WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner)`)
+	finish = db.Scoped("runs.finish", `UPDATE runs SET status = :status, error_code = :error_code, error_message = :error_message, finish_reason = :finish_reason,
+		input_tokens = :input_tokens, output_tokens = :output_tokens, cached_tokens = :cached_tokens, finished_at = :finished_at
+		WHERE tenant_id = :tenant_id AND id = :id AND status = 'running'`)
+
+	// A server renews and sweeps the runs of all tenants at once.
+	renew     = db.System("runs.renew", `UPDATE runs SET lease_until = :until WHERE node = :node AND status = 'running'`)
+	interrupt = db.System("runs.interrupt", `UPDATE runs SET status = 'interrupted', error_code = 'run_interrupted', finished_at = :now
+		WHERE status = 'running' AND (:all = 1 OR lease_until < :now)`)
+)
+
+type row struct {
+	ID           string  `db:"id"`
+	TenantID     string  `db:"tenant_id"`
+	SessionID    string  `db:"session_id"`
+	KeyID        string  `db:"key_id"`
+	EndUser      string  `db:"end_user"`
+	RequestID    string  `db:"request_id"`
+	Status       string  `db:"status"`
+	Model        string  `db:"model"`
+	Provider     string  `db:"provider"`
+	ErrorCode    string  `db:"error_code"`
+	ErrorMessage string  `db:"error_message"`
+	FinishReason string  `db:"finish_reason"`
+	InputTokens  int64   `db:"input_tokens"`
+	OutputTokens int64   `db:"output_tokens"`
+	CachedTokens int64   `db:"cached_tokens"`
+	StartedAt    db.Time `db:"started_at"`
+	FinishedAt   db.Time `db:"finished_at"`
+}
+
+// Insert stores a run that begins; it fails with session_busy while another run of the session is under way. node names this server.
+func Insert(ctx context.Context, q db.Querier, r Run, node string) error {
+	_, err := insert.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "session_id": r.SessionID, "key_id": r.KeyID, "end_user": orNull(r.EndUser),
+		"request_id": r.RequestID, "model": r.Model, "provider": r.Provider, "node": node, "lease_until": db.At(r.StartedAt.Add(lease)), "started_at": r.StartedAt})
+	if fault.Is(err, fault.Conflict) {
+		return fault.Wrap(err, fault.SessionBusy, "another turn of this session is still running; wait for it, or cancel its run").WithRetryAfter(time.Second)
+	}
+	return err
+}
+
+// Get reads a run. A non-empty owner sees only its own.
+func Get(ctx context.Context, q db.Querier, t db.Tenant, owner, id string) (Run, error) {
+	var r row
+	err := get.Get(ctx, q, t, &r, db.Args{"id": id, "owner": owner})
+	if fault.Is(err, fault.NotFound) {
+		return Run{}, notFound()
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return Run{ID: r.ID, TenantID: r.TenantID, SessionID: r.SessionID, KeyID: r.KeyID, EndUser: r.EndUser, RequestID: r.RequestID, Status: Status(r.Status), Model: r.Model,
+		Provider: r.Provider, ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage, FinishReason: r.FinishReason,
+		Usage: llm.Usage{Input: r.InputTokens, Output: r.OutputTokens, Cached: r.CachedTokens}, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt}, nil
+}
+
+// Finish stores how a run ended. A run that is over already stays as it is.
+func Finish(ctx context.Context, q db.Querier, r Run) error {
+	_, err := finish.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "status": string(r.Status), "error_code": orNull(r.ErrorCode), "error_message": orNull(r.ErrorMessage),
+		"finish_reason": orNull(r.FinishReason), "input_tokens": r.Usage.Input, "output_tokens": r.Usage.Output, "cached_tokens": r.Usage.Cached, "finished_at": r.FinishedAt})
+	return err
+}
+
+// Renew says that this server's runs are alive; it is a periodic job.
+func Renew(ctx context.Context, q db.Querier, node string, now time.Time) error {
+	_, err := renew.Exec(ctx, q, db.Args{"node": node, "until": db.At(now.Add(lease))})
+	return err
+}
+
+// Interrupt marks runs whose server is gone: all of them when this server is the only one, else those whose lease ran out. It returns how many.
+func Interrupt(ctx context.Context, q db.Querier, all bool, now time.Time) (int64, error) {
+	flag := 0
+	if all {
+		flag = 1
+	}
+	return interrupt.Exec(ctx, q, db.Args{"all": flag, "now": db.At(now)})
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}

@@ -1,0 +1,128 @@
+// Package server wires the rooms into one HTTP server and runs it; it is the only place that knows everybody.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/clawless/clawless/server/api"
+	"github.com/clawless/clawless/server/audit"
+	"github.com/clawless/clawless/server/auth"
+	"github.com/clawless/clawless/server/chat"
+	"github.com/clawless/clawless/server/config"
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/ids"
+	"github.com/clawless/clawless/server/keys"
+	"github.com/clawless/clawless/server/llm/router"
+	"github.com/clawless/clawless/server/models"
+	"github.com/clawless/clawless/server/quotas"
+	"github.com/clawless/clawless/server/replays"
+	"github.com/clawless/clawless/server/runs"
+	"github.com/clawless/clawless/server/sessions"
+	"github.com/clawless/clawless/server/tenants"
+	"github.com/clawless/clawless/server/widgets"
+)
+
+// keptEvents bounds the memory of finished runs' events.
+const keptEvents = 64 << 20
+
+// Server is a wired server. Close the database after Run has returned.
+type Server struct {
+	Version string
+
+	cfg    config.Settings
+	db     *db.DB
+	log    *slog.Logger
+	node   string // this process in the runs table
+	api    *api.API
+	router *router.Router
+	hub    *runs.Hub
+	chat   *chat.Chat
+	ring   *keys.Ring
+	gate   *widgets.Gate
+	book   *replays.Book
+	reg    *prometheus.Registry
+}
+
+// New wires a server over an open, migrated database. With a nil database it registers every operation and can only be described.
+func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Server, error) {
+	providers, err := Providers(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Version: version, cfg: cfg, db: d, log: log, node: ids.New("node_"), reg: prometheus.NewRegistry(),
+		hub: runs.NewHub(cfg.RunRetention, keptEvents), ring: keys.NewRing(d), gate: widgets.NewGate(d, cfg.CORSOrigins),
+		book: &replays.Book{DB: d, TTL: cfg.IdempotencyTTL}}
+	meters := newMeters(s.reg)
+	s.router = router.New(providers, router.Options{Aliases: cfg.Models, Log: log, OnAttempt: meters.attempt})
+	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
+		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: meters.settled})
+	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: meters.http})
+	s.routes()
+	s.pages()
+	return s, nil
+}
+
+// routes is the table of contents of the API: a line a room.
+func (s *Server) routes() {
+	tenants.Routes{DB: s.db, Audit: audit.Record, Changed: s.tenantChanged}.Register(s.api)
+	keys.Routes{DB: s.db, Ring: s.ring, Tenant: tenantID, Audit: audit.Record}.Register(s.api)
+	widgets.Routes{DB: s.db, Gate: s.gate, Tenant: tenantID, Audit: audit.Record}.Register(s.api)
+	quotas.Routes{DB: s.db, Tenant: tenantBudget}.Register(s.api)
+	sessions.Routes{DB: s.db, Audit: audit.Record}.Register(s.api)
+	models.Routes{Catalogue: s.router, Allowed: s.allowedModels}.Register(s.api)
+	chat.Routes{Chat: s.chat}.Register(s.api)
+	runs.Routes{DB: s.db, Hub: s.hub, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
+	audit.Routes{DB: s.db}.Register(s.api)
+}
+
+// Description returns the OpenAPI document of a server of this version, without a database.
+func Description(version string) (yaml, json []byte, err error) {
+	s, err := New(config.Default(), nil, version, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.api.Description()
+}
+
+// door tells apart the credentials: keys have a prefix and a checksum, visitor tokens are signed and have three parts.
+type door struct {
+	ring *keys.Ring
+	gate *widgets.Gate
+}
+
+// Authenticate implements api.Authenticator.
+func (d door) Authenticate(ctx context.Context, credential, origin string) (auth.Principal, error) {
+	if strings.Count(credential, ".") == 2 {
+		return d.gate.Verify(ctx, credential, origin)
+	}
+	return d.ring.Verify(ctx, credential)
+}
+
+// tenantChanged makes a change felt at once on this server; others feel it within a second.
+func (s *Server) tenantChanged(id string, served bool) {
+	s.chat.Forget(id)
+	s.ring.Forget()
+	s.gate.Forget()
+	if !served {
+		s.hub.StopWhere(func(r runs.Run) bool { return r.TenantID == id }, runs.ErrCancelled)
+	}
+}
+
+func tenantID(ctx context.Context, q db.Querier, idOrName string) (string, error) {
+	t, err := tenants.Get(ctx, q, idOrName)
+	return t.ID, err
+}
+
+func tenantBudget(ctx context.Context, q db.Querier, idOrName string) (string, int64, error) {
+	t, err := tenants.Get(ctx, q, idOrName)
+	return t.ID, t.MonthlyTokens(), err
+}
+
+func (s *Server) allowedModels(ctx context.Context, tenant string) (func(string) bool, error) {
+	t, err := s.chat.Tenant(ctx, tenant)
+	return t.AllowsModel, err
+}

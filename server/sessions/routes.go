@@ -1,0 +1,268 @@
+package sessions
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/clawless/clawless/server/api"
+	"github.com/clawless/clawless/server/auth"
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/llm"
+)
+
+// Routes serves a tenant's sessions to its keys, and to a widget's visitor those that are theirs.
+type Routes struct {
+	DB *db.DB
+	// Audit records a deletion in the transaction that makes it.
+	Audit func(ctx context.Context, q db.Querier, tenantID, action, target string) error
+}
+
+// SessionBody is the wire form of a session.
+type SessionBody struct {
+	ID           string            `json:"id"`
+	Title        string            `json:"title"`
+	Model        string            `json:"model" doc:"Empty takes the tenant's default"`
+	SystemPrompt string            `json:"system_prompt" doc:"Empty takes the tenant's; never shown to widget visitors"`
+	Metadata     map[string]string `json:"metadata"`
+	User         string            `json:"user" doc:"The end user it belongs to; empty when there is none"`
+	Epoch        int64             `json:"epoch" doc:"Grows with each reset"`
+	MessageCount int64             `json:"message_count"`
+	CreatedAt    time.Time         `json:"created_at"`
+	UpdatedAt    time.Time         `json:"updated_at"`
+}
+
+// CreateSessionRequest makes a session.
+type CreateSessionRequest struct {
+	Title        string            `json:"title,omitempty" maxLength:"200" doc:"Empty takes the first words of the first message"`
+	Model        string            `json:"model,omitempty" maxLength:"200"`
+	SystemPrompt string            `json:"system_prompt,omitempty" maxLength:"100000"`
+	Metadata     map[string]string `json:"metadata,omitempty" maxProperties:"32" doc:"Your own notes: at most 32 texts"`
+	User         string            `json:"user,omitempty" maxLength:"200" doc:"Your id of the end user"`
+}
+
+// UpdateSessionRequest changes a session: a field that is left out stays as it is.
+type UpdateSessionRequest struct {
+	Title        *string           `json:"title,omitempty" maxLength:"200"`
+	Model        *string           `json:"model,omitempty" maxLength:"200"`
+	SystemPrompt *string           `json:"system_prompt,omitempty" maxLength:"100000"`
+	Metadata     map[string]string `json:"metadata,omitempty" maxProperties:"32" doc:"Replaces the whole map"`
+}
+
+// MessageBody is the wire form of a message.
+type MessageBody struct {
+	ID           string         `json:"id"`
+	Sequence     int64          `json:"sequence" doc:"Counts 1, 2, 3… in the session; the order"`
+	Epoch        int64          `json:"epoch"`
+	RunID        string         `json:"run_id,omitempty"`
+	Role         string         `json:"role" enum:"system,developer,user,assistant,tool"`
+	Content      api.Content    `json:"content" doc:"A text, a list of parts, or null"`
+	Reasoning    string         `json:"reasoning_content,omitempty"`
+	ToolCalls    []llm.ToolCall `json:"tool_calls,omitempty"`
+	ToolCallID   string         `json:"tool_call_id,omitempty"`
+	Name         string         `json:"name,omitempty"`
+	Model        string         `json:"model,omitempty" doc:"The model that wrote it"`
+	FinishReason string         `json:"finish_reason,omitempty"`
+	CreatedAt    time.Time      `json:"created_at"`
+}
+
+type (
+	sessionPath struct {
+		Session string `path:"session" maxLength:"64" doc:"The session's id"`
+	}
+	createIn struct {
+		IdempotencyKey string                `header:"Idempotency-Key" maxLength:"255" doc:"The same key and body within 24 hours repeat the answer instead of the work"`
+		Body           *CreateSessionRequest `required:"false"`
+	}
+	updateIn struct {
+		sessionPath
+		Body UpdateSessionRequest
+	}
+	listIn struct {
+		api.PageParams
+		User string `query:"user" maxLength:"200" doc:"Only this end user's sessions"`
+	}
+	messagesIn struct {
+		sessionPath
+		api.PageParams
+	}
+	sessionOut  struct{ Body SessionBody }
+	listOut     struct{ Body api.Page[SessionBody] }
+	messagesOut struct{ Body api.Page[MessageBody] }
+	none        struct{}
+)
+
+// Register adds the operations.
+func (r Routes) Register(a *api.API) {
+	op := func(id, method, path, summary string, status int) huma.Operation {
+		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status, Tags: []string{"sessions"}}
+	}
+	read, write := api.KeyOrVisitor(auth.ScopeSessionsRead), api.KeyOrVisitor(auth.ScopeSessionsWrite)
+	api.Handle(a, write, op("create-session", "POST", "/v1/sessions", "Start a conversation", 201), r.create)
+	api.Handle(a, read, op("list-sessions", "GET", "/v1/sessions", "List conversations, the last used first", 200), r.list)
+	api.Handle(a, read, op("get-session", "GET", "/v1/sessions/{session}", "Read a conversation", 200), r.get)
+	api.Handle(a, write, op("update-session", "PATCH", "/v1/sessions/{session}", "Change a conversation's settings", 200), r.update)
+	api.Handle(a, write, op("delete-session", "DELETE", "/v1/sessions/{session}", "Delete a conversation with its messages", 204), r.delete)
+	api.Handle(a, write, op("reset-session", "POST", "/v1/sessions/{session}/reset", "Start over with an empty context; the messages stay readable", 200), r.reset)
+	api.Handle(a, read, op("list-messages", "GET", "/v1/sessions/{session}/messages", "List a conversation's messages, oldest first", 200), r.messages)
+}
+
+// Owner is the end user to whom the caller is narrowed: a visitor to itself, a key to nobody.
+func Owner(ctx context.Context) string { return auth.From(ctx).VisitorID }
+
+func (r Routes) create(ctx context.Context, in *createIn) (*sessionOut, error) {
+	p := auth.From(ctx)
+	s := New(p.TenantID, time.Now())
+	if b := in.Body; b != nil {
+		if p.Kind == auth.Visitor && (b.Model != "" || b.SystemPrompt != "" || b.User != "") {
+			return nil, fault.New(fault.Forbidden, "a widget's visitor cannot choose model, system_prompt or user")
+		}
+		s.Title, s.Model, s.SystemPrompt, s.EndUser = b.Title, b.Model, b.SystemPrompt, b.User
+		maps.Copy(s.Metadata, b.Metadata)
+	}
+	if p.VisitorID != "" {
+		s.EndUser = p.VisitorID
+	}
+	err := r.DB.Write(ctx, func(q db.Querier) error { return Insert(ctx, q, s) })
+	return answer(ctx, s, err)
+}
+
+func (r Routes) list(ctx context.Context, in *listIn) (*listOut, error) {
+	at, id, err := api.ParseTimeCursor(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	owner := Owner(ctx)
+	if owner == "" {
+		owner = in.User
+	}
+	var rows []Session
+	err = r.DB.Read(ctx, func(q db.Querier) error {
+		rows, err = List(ctx, q, tenant(ctx), owner, at, id, in.Limit+1)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	body := func(s Session) SessionBody { return wire(ctx, s) }
+	return &listOut{Body: api.PageOf(rows, in.Limit, body, func(s Session) string { return api.TimeCursor(s.UpdatedAt.Time, s.ID) })}, nil
+}
+
+func (r Routes) get(ctx context.Context, in *sessionPath) (*sessionOut, error) {
+	var s Session
+	err := r.DB.Read(ctx, func(q db.Querier) (err error) {
+		s, err = Get(ctx, q, tenant(ctx), Owner(ctx), in.Session)
+		return err
+	})
+	return answer(ctx, s, err)
+}
+
+func (r Routes) update(ctx context.Context, in *updateIn) (*sessionOut, error) {
+	b := in.Body
+	if auth.From(ctx).Kind == auth.Visitor && (b.Model != nil || b.SystemPrompt != nil) {
+		return nil, fault.New(fault.Forbidden, "a widget's visitor cannot choose model or system_prompt")
+	}
+	return r.change(ctx, in.Session, func(q db.Querier, s *Session, now time.Time) error {
+		if b.Title != nil {
+			s.Title = *b.Title
+		}
+		if b.Model != nil {
+			s.Model = *b.Model
+		}
+		if b.SystemPrompt != nil {
+			s.SystemPrompt = *b.SystemPrompt
+		}
+		if b.Metadata != nil {
+			s.Metadata = b.Metadata
+		}
+		return Update(ctx, q, *s, now)
+	})
+}
+
+func (r Routes) reset(ctx context.Context, in *sessionPath) (*sessionOut, error) {
+	return r.change(ctx, in.Session, func(q db.Querier, s *Session, now time.Time) error {
+		s.Epoch++
+		_, err := reset.Exec(ctx, q, tenant(ctx), db.Args{"id": s.ID, "now": db.At(now)})
+		return err
+	})
+}
+
+func (r Routes) change(ctx context.Context, id string, alter func(db.Querier, *Session, time.Time) error) (*sessionOut, error) {
+	var s Session
+	now := time.Now()
+	err := r.DB.Write(ctx, func(q db.Querier) (err error) {
+		if s, err = Get(ctx, q, tenant(ctx), Owner(ctx), id); err != nil {
+			return err
+		}
+		s.UpdatedAt = db.At(now)
+		return alter(q, &s, now)
+	})
+	return answer(ctx, s, err)
+}
+
+func (r Routes) delete(ctx context.Context, in *sessionPath) (*none, error) {
+	return nil, r.DB.Write(ctx, func(q db.Querier) error {
+		s, err := Get(ctx, q, tenant(ctx), Owner(ctx), in.Session)
+		if err != nil {
+			return err
+		}
+		if _, err := remove.Exec(ctx, q, tenant(ctx), db.Args{"id": s.ID}); err != nil {
+			return err
+		}
+		return r.Audit(ctx, q, s.TenantID, "session.delete", s.ID)
+	})
+}
+
+func (r Routes) messages(ctx context.Context, in *messagesIn) (*messagesOut, error) {
+	after, err := api.ParseNumberCursor(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	var rows []Message
+	err = r.DB.Read(ctx, func(q db.Querier) error {
+		s, err := Get(ctx, q, tenant(ctx), Owner(ctx), in.Session)
+		if err != nil {
+			return err
+		}
+		rows, err = Messages(ctx, q, tenant(ctx), s.ID, after, in.Limit+1)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	body := func(m Message) MessageBody { return wireMessage(ctx, m) }
+	return &messagesOut{Body: api.PageOf(rows, in.Limit, body, func(m Message) string { return api.NumberCursor(m.Sequence) })}, nil
+}
+
+func tenant(ctx context.Context) db.Tenant { return db.TenantOf(auth.From(ctx).TenantID) }
+
+func answer(ctx context.Context, s Session, err error) (*sessionOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &sessionOut{Body: wire(ctx, s)}, nil
+}
+
+func wire(ctx context.Context, s Session) SessionBody {
+	b := SessionBody{ID: s.ID, Title: s.Title, Model: s.Model, SystemPrompt: s.SystemPrompt, Metadata: s.Metadata, User: s.EndUser, Epoch: s.Epoch,
+		MessageCount: s.LastSequence, CreatedAt: s.CreatedAt.Time, UpdatedAt: s.UpdatedAt.Time}
+	if b.Metadata == nil {
+		b.Metadata = map[string]string{}
+	}
+	if auth.From(ctx).Kind == auth.Visitor {
+		b.SystemPrompt = "" // the tenant's instructions are not for its visitors
+	}
+	return b
+}
+
+func wireMessage(ctx context.Context, m Message) MessageBody {
+	b := MessageBody{ID: m.ID, Sequence: m.Sequence, Epoch: m.Epoch, RunID: m.RunID, Role: m.Role, Content: api.Content(m.Content), Reasoning: m.Reasoning, ToolCalls: m.ToolCalls,
+		ToolCallID: m.ToolCallID, Name: m.Name, Model: m.Model, FinishReason: m.FinishReason, CreatedAt: m.CreatedAt.Time}
+	if auth.From(ctx).Kind == auth.Visitor {
+		b.Reasoning, b.Model = "", ""
+	}
+	return b
+}
