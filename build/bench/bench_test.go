@@ -115,11 +115,4 @@ func TestReport(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	page, err := replaceFigures([]byte("# Ours\n\n"+beginMark+"\nold\n"+endMark+"\n\n## After\n"), text)
-	if err != nil || strings.Contains(string(page), "old") || !strings.HasPrefix(string(page), "# Ours") || !strings.HasSuffix(string(page), "## After\n") {
-		t.Errorf("%v\n%s", err, page)
-	}
-	if _, err := replaceFigures([]byte("# Ours\n"), text); err == nil {
-		t.Error("a page without marks was written over")
-	}
 }

@@ -1,48 +1,18 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"strings"
 
 	"github.com/clawless/clawless/build/bench/load"
+	"github.com/clawless/clawless/build/bench/page"
 )
 
-const (
-	beginMark = "<!-- figures: written by make bench, everything between the marks is replaced -->"
-	endMark   = "<!-- end of figures -->"
-)
-
-// newPage is what docs/benchmarks.md begins as.
-const newPage = "# Benchmarks\n\n" + beginMark + "\n" + endMark + "\n"
-
-// writeReport replaces what stands between the marks of the page.
+// writeReport writes the figures into the page.
 func writeReport(o options, start startFigures, tables []table) error {
-	page, err := os.ReadFile(o.out)
-	if errors.Is(err, fs.ErrNotExist) {
-		page, err = []byte(newPage), nil
-	}
-	if err != nil {
-		return err
-	}
-	page, err = replaceFigures(page, figures(o, start, tables))
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.out, err)
-	}
-	return os.WriteFile(o.out, page, 0o644)
-}
-
-func replaceFigures(page []byte, text string) ([]byte, error) {
-	before, rest, ok := bytes.Cut(page, []byte(beginMark))
-	_, after, okEnd := bytes.Cut(rest, []byte(endMark))
-	if !ok || !okEnd {
-		return nil, errors.New("the marks around the figures are missing")
-	}
-	return bytes.Join([][]byte{before, []byte(beginMark + "\n\n" + text + "\n" + endMark), after}, nil), nil
+	return page.Write(o.out, figures(o, start, tables))
 }
 
 func figures(o options, start startFigures, tables []table) string {

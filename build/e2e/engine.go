@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/clawless/clawless/build/bench/lab"
+)
+
+// engine is a model server on loopback.
+type engine struct {
+	cmd     *exec.Cmd
+	url     string
+	logPath string
+	version string
+}
+
+// startEngine starts llama.cpp's OpenAI-compatible server with the model and returns when it answers.
+func startEngine(ctx context.Context, python string, m model, dir string) (*engine, error) {
+	version, err := exec.CommandContext(ctx, python, "-c", "import llama_cpp; print(llama_cpp.__version__)").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s has no llama_cpp: %w", python, err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := ln.Addr().(*net.TCPAddr)
+	if err := ln.Close(); err != nil {
+		return nil, err
+	}
+	e := &engine{
+		url:     "http://" + addr.String(),
+		logPath: filepath.Join(dir, "engine.log"),
+		version: "llama-cpp-python " + strings.TrimSpace(string(version)),
+	}
+	logFile, err := os.Create(e.logPath)
+	if err != nil {
+		return nil, err
+	}
+	defer logFile.Close() // the engine has its own descriptor
+	e.cmd = exec.CommandContext(ctx, python, "-m", "llama_cpp.server", "--model", m.file, "--model_alias", m.name,
+		"--host", "127.0.0.1", "--port", fmt.Sprint(addr.Port), "--n_ctx", "1024")
+	e.cmd.Env = append(lab.CleanEnv(), "HF_HUB_OFFLINE=1")
+	e.cmd.Stdout, e.cmd.Stderr = logFile, logFile
+	if err := e.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := lab.WaitReady(ctx, e.url+"/v1/models", 5*time.Minute); err != nil {
+		e.stop()
+		return nil, fmt.Errorf("%w; its log:\n%s", err, e.log())
+	}
+	return e, nil
+}
+
+func (e *engine) stop() {
+	_ = e.cmd.Process.Signal(os.Interrupt) // it may have ended already, and then Wait says so
+	timer := time.AfterFunc(10*time.Second, func() { _ = e.cmd.Process.Kill() })
+	_ = e.cmd.Wait() // ended by a signal
+	timer.Stop()
+}
+
+// log is the end of what the engine wrote.
+func (e *engine) log() string {
+	b, err := os.ReadFile(e.logPath)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b[max(0, len(b)-4096):])
+}
