@@ -1,0 +1,117 @@
+package openaichat
+
+import (
+	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/wire"
+)
+
+// body writes the request. What the caller gave as JSON is sent byte for byte, and everything stands in the same order every time.
+func (c *Client) body(req *llm.Request) []byte {
+	size := 256
+	for i := range req.Messages {
+		size += 64 + len(req.Messages[i].Content)
+	}
+	b := append(make([]byte, 0, size), `{"model":`...)
+	b = wire.AppendString(b, req.Model)
+	b = append(b, `,"messages":[`...)
+	for i := range req.Messages {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = c.message(b, &req.Messages[i])
+	}
+	b = append(b, ']')
+	if len(req.Tools) > 0 {
+		b = append(b, `,"tools":[`...)
+		for i := range req.Tools {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = tool(b, &req.Tools[i])
+		}
+		b = append(b, ']')
+	}
+	_, old := wire.Present(req.Params, "max_tokens")
+	for _, name := range llm.ForwardedParams {
+		raw, ok := wire.Present(req.Params, name)
+		if !ok {
+			continue
+		}
+		if name == "max_completion_tokens" && c.d.OldMaxTokens {
+			if old {
+				continue
+			}
+			name = "max_tokens"
+		}
+		b = append(b, ',', '"')
+		b = append(b, name...)
+		b = append(append(b, '"', ':'), raw...)
+	}
+	if req.Stream {
+		b = append(b, `,"stream":true,"stream_options":{"include_usage":true}`...)
+	}
+	return append(b, '}')
+}
+
+func (c *Client) message(b []byte, m *llm.Message) []byte {
+	role := m.Role
+	if role == "developer" && c.d.NoDeveloper {
+		role = "system"
+	}
+	b = wire.AppendString(append(b, `{"role":`...), role)
+	switch {
+	case len(m.Content) > 0 && string(m.Content) != "null":
+		b = append(append(b, `,"content":`...), m.Content...)
+	case len(m.ToolCalls) > 0:
+		b = append(b, `,"content":null`...)
+	default: // servers refuse a message with neither content nor calls
+		b = append(b, `,"content":""`...)
+	}
+	if m.Name != "" {
+		b = wire.AppendString(append(b, `,"name":`...), m.Name)
+	}
+	if len(m.ToolCalls) > 0 {
+		b = append(b, `,"tool_calls":[`...)
+		for i, t := range m.ToolCalls {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = wire.AppendString(append(b, `{"id":`...), t.ID)
+			b = wire.AppendString(append(b, `,"type":"function","function":{"name":`...), t.Function.Name)
+			b = wire.AppendString(append(b, `,"arguments":`...), arguments(t.Function.Arguments))
+			b = append(b, `}}`...)
+		}
+		b = append(b, ']')
+	}
+	if m.ToolCallID != "" {
+		b = wire.AppendString(append(b, `,"tool_call_id":`...), m.ToolCallID)
+	}
+	return append(b, '}')
+}
+
+// arguments are the caller's bytes; servers that parse them refuse an empty text.
+func arguments(s string) string {
+	if s == "" {
+		return "{}"
+	}
+	return s
+}
+
+func tool(b []byte, t *llm.Tool) []byte {
+	b = wire.AppendString(append(b, `{"type":"function","function":{"name":`...), t.Function.Name)
+	if t.Function.Description != "" {
+		b = wire.AppendString(append(b, `,"description":`...), t.Function.Description)
+	}
+	if len(t.Function.Parameters) > 0 && string(t.Function.Parameters) != "null" {
+		b = append(append(b, `,"parameters":`...), t.Function.Parameters...)
+	}
+	if t.Function.Strict != nil {
+		b = append(b, `,"strict":`...)
+		if *t.Function.Strict {
+			b = append(b, "true"...)
+		} else {
+			b = append(b, "false"...)
+		}
+	}
+	return append(b, `}}`...)
+}
