@@ -112,13 +112,15 @@ func ExitCode(err error) int {
 	return ExitFailure
 }
 
+// isNetwork tells the errors of a call that got no answer. It does not look for net.Error, which the error of a missing file is too.
 func isNetwork(err error) bool {
-	var urlErr *url.Error
-	var netErr net.Error
-	if errors.As(err, &urlErr) {
-		return urlErr.Op != "parse"
+	var call *url.Error
+	var op *net.OpError
+	var name *net.DNSError
+	if errors.As(err, &call) {
+		return call.Op != "parse"
 	}
-	return errors.As(err, &netErr)
+	return errors.As(err, &op) || errors.As(err, &name)
 }
 
 func apiExitCode(api APIError) int {

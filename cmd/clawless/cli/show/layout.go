@@ -101,8 +101,7 @@ func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
 		return node, err
 	case string:
 		node := &yaml.Node{}
-		node.SetString(v)
-		return node, nil
+		return node, node.Encode(v) // quotes what older readers would take for a bool or number, such as yes
 	case json.Number:
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: v.String()}, nil
 	case bool:

@@ -1,6 +1,8 @@
 package show
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -47,9 +49,31 @@ func Clean(text string) string {
 		switch {
 		case r == '\n' || r == '\r' || r == '\t':
 			return ' '
-		case unicode.IsControl(r), r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
+		case treacherous(r):
 			return unicode.ReplacementChar
 		}
 		return r
 	}, text)
+}
+
+// treacherous tells the characters that act on a terminal instead of being seen: controls, and those that turn the direction of writing.
+func treacherous(r rune) bool {
+	return unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+}
+
+// escape writes the treacherous characters that JSON leaves as they are (the others it escapes itself) as \u escapes. They occur inside of strings only, so the
+// value stays the same.
+func escape(data []byte) []byte {
+	if !bytes.ContainsFunc(data, func(r rune) bool { return r >= 0x7F && treacherous(r) }) {
+		return data
+	}
+	var b bytes.Buffer
+	for _, r := range string(data) {
+		if r >= 0x7F && treacherous(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.Bytes()
 }

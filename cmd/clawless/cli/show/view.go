@@ -175,7 +175,7 @@ func marshal(value any) ([]byte, error) {
 	if err := enc.Encode(value); err != nil {
 		return nil, fmt.Errorf("print: %w", err)
 	}
-	return b.Bytes(), nil
+	return escape(b.Bytes()), nil
 }
 
 func write(w io.Writer, text string) error {
