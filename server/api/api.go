@@ -159,6 +159,11 @@ func (a *API) Schema(v any, name string) *huma.Schema {
 	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, name)
 }
 
+// BodySchema documents the body of an operation that reads its bytes itself, after it was registered.
+func (a *API) BodySchema(op huma.Operation, v any, name string) {
+	a.huma.OpenAPI().Paths[op.Path].Post.RequestBody.Content["application/json"].Schema = a.Schema(v, name)
+}
+
 // Description returns the OpenAPI 3.1 document as YAML and JSON, the same bytes every time.
 func (a *API) Description() (yaml, json []byte, err error) {
 	doc := a.huma.OpenAPI()
@@ -188,6 +193,12 @@ func publish(doc *huma.OpenAPI) {
 	for _, s := range doc.Components.Schemas.Map() {
 		if b, ok := s.AdditionalProperties.(bool); ok && !b {
 			s.AdditionalProperties = nil
+		}
+	}
+	for path, item := range doc.Paths { // {model...} is net/http's way to say that the rest may hold slashes
+		if plain := strings.ReplaceAll(path, "...}", "}"); plain != path {
+			delete(doc.Paths, path)
+			doc.Paths[plain] = item
 		}
 	}
 }

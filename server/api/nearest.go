@@ -44,9 +44,9 @@ func fieldNames(doc *huma.OpenAPI, s *huma.Schema, seen map[*huma.Schema]bool) [
 	return append(out, fieldNames(doc, s.Items, seen)...)
 }
 
-// Nearest returns the candidate that word most probably meant, or "": at most a third of its letters may differ.
+// Nearest returns the candidate that word most probably meant, or "": at most a third of its letters and one more may differ.
 func Nearest(word string, candidates []string) string {
-	best, bestAt := "", len(word)/3+1
+	best, bestAt := "", len(word)/3+2 // two swapped letters count as two
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < bestAt || d == bestAt && best != "" && c < best {
 			best, bestAt = c, d

@@ -57,13 +57,13 @@ type ChatMessage struct {
 
 // ChatCompletion is a whole answer.
 type ChatCompletion struct {
-	ID       string       `json:"id"`
-	Object   string       `json:"object" enum:"chat.completion"`
-	Created  int64        `json:"created" doc:"Unix seconds"`
-	Model    string       `json:"model" doc:"provider/model that answered"`
-	Choices  []ChatChoice `json:"choices" nullable:"false"`
-	Usage    CompletionUsage    `json:"usage"`
-	Clawless *Receipt     `json:"clawless,omitempty"`
+	ID       string          `json:"id"`
+	Object   string          `json:"object" enum:"chat.completion"`
+	Created  int64           `json:"created" doc:"Unix seconds"`
+	Model    string          `json:"model" doc:"provider/model that answered"`
+	Choices  []ChatChoice    `json:"choices" nullable:"false"`
+	Usage    CompletionUsage `json:"usage"`
+	Clawless *Receipt        `json:"clawless,omitempty"`
 }
 
 // ChatChoice is the one choice of an answer.
@@ -116,7 +116,7 @@ type ChatChunk struct {
 	Created  int64             `json:"created"`
 	Model    string            `json:"model"`
 	Choices  []ChatChunkChoice `json:"choices" nullable:"false" doc:"Empty on the usage chunk only"`
-	Usage    *CompletionUsage        `json:"usage,omitempty"`
+	Usage    *CompletionUsage  `json:"usage,omitempty"`
 	Clawless *Receipt          `json:"clawless,omitempty" doc:"On the chunk with the finish_reason"`
 }
 
@@ -160,25 +160,25 @@ type Routes struct{ Chat *Chat }
 
 type (
 	chatIn struct {
-		IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"The same key and body within 24 hours repeat the answer instead of the work"`
-		Session        string `header:"Clawless-Session" maxLength:"64" doc:"The same as session_id in the body"`
-		EventIDs       string `header:"Clawless-Event-Ids" maxLength:"8" doc:"1 adds an id line to each event of a session's turn"`
-		RawBody        []byte `contentType:"application/json"`
+		api.Idempotent
+		Session  string `header:"Clawless-Session" maxLength:"64" doc:"The same as session_id in the body"`
+		EventIDs string `header:"Clawless-Event-Ids" maxLength:"8" doc:"1 adds an id line to each event of a session's turn"`
+		RawBody  []byte `contentType:"application/json"`
 	}
 	chatOut struct{ Body func(huma.Context) }
 )
 
 // Register adds the operation.
 func (r Routes) Register(a *api.API) {
-	chunk := a.Schema(ChatChunk{}, "ChatChunk")
-	_ = chunk
+	a.Schema(ChatChunk{}, "ChatChunk") // named by the stream's x-sse-event
 	op := huma.Operation{OperationID: "create-chat-completion", Method: "POST", Path: "/v1/chat/completions", Summary: "Ask for an answer", Tags: []string{"chat"},
+		SkipValidateBody: true, // parse is more liberal than a schema and says more
 		Description: "OpenAI's chat completions, plus session_id. A session's turn is a run: its id is in the Clawless-Run-Id header, and it goes on when this connection ends.",
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: a.Schema(ChatRequest{}, "ChatRequest")}}},
 		Responses: map[string]*huma.Response{"200": {Description: "A completion, or its chunks when stream is true.", Content: map[string]*huma.MediaType{
 			"application/json":  {Schema: a.Schema(ChatCompletion{}, "ChatCompletion")},
 			"text/event-stream": {Schema: &huma.Schema{Type: "string", Extensions: map[string]any{"x-sse-event": "ChatChunk"}}}}}}}
 	api.Handle(a, api.KeyOrVisitor(auth.ScopeChat), api.Dialect(op), r.create)
+	a.BodySchema(op, ChatRequest{}, "ChatRequest")
 }
 
 func (r Routes) create(ctx context.Context, in *chatIn) (*chatOut, error) {

@@ -49,42 +49,38 @@ type RotateKeyRequest struct {
 	GraceSeconds *int64 `json:"grace_seconds,omitempty" minimum:"0" maximum:"2592000" doc:"How long the old key still works; 24 hours when left out"`
 }
 
+// KeyPath names a key.
+type KeyPath struct {
+	Key string `path:"key" maxLength:"64" doc:"The key's id"`
+}
+
 type (
-	tenantPath struct {
-		Tenant string `path:"tenant" maxLength:"64" doc:"The tenant's id or name"`
-	}
-	keyPath struct {
-		Key string `path:"key" maxLength:"64" doc:"The key's id"`
-	}
-	idempotent struct {
-		IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"The same key and body within 24 hours repeat the answer instead of the work"`
-	}
 	adminList struct {
-		tenantPath
+		api.TenantPath
 		api.PageParams
 	}
 	adminCreate struct {
-		tenantPath
-		idempotent
+		api.TenantPath
+		api.Idempotent
 		Body CreateKeyRequest
 	}
 	adminKey struct {
-		tenantPath
-		keyPath
+		api.TenantPath
+		KeyPath
 	}
 	adminRotate struct {
-		tenantPath
-		keyPath
-		idempotent
+		api.TenantPath
+		KeyPath
+		api.Idempotent
 		Body *RotateKeyRequest
 	}
 	ownCreate struct {
-		idempotent
+		api.Idempotent
 		Body CreateKeyRequest
 	}
 	ownRotate struct {
-		keyPath
-		idempotent
+		KeyPath
+		api.Idempotent
 		Body *RotateKeyRequest
 	}
 	keyOut  struct{ Body KeyBody }
@@ -118,7 +114,7 @@ func (r Routes) Register(a *api.API) {
 	api.Handle(a, read, op("list-keys", "GET", "/v1/keys", "List this tenant's keys, newest first", 200), func(ctx context.Context, in *api.PageParams) (*listOut, error) {
 		return r.list(ctx, own(ctx), *in)
 	})
-	api.Handle(a, write, op("revoke-key", "DELETE", "/v1/keys/{key}", "Revoke a key at once", 204), func(ctx context.Context, in *keyPath) (*none, error) {
+	api.Handle(a, write, op("revoke-key", "DELETE", "/v1/keys/{key}", "Revoke a key at once", 204), func(ctx context.Context, in *KeyPath) (*none, error) {
 		return nil, r.revoke(ctx, own(ctx), in.Key)
 	})
 	api.Handle(a, write, op("rotate-key", "POST", "/v1/keys/{key}/rotate", "Replace a key", 201), func(ctx context.Context, in *ownRotate) (*keyOut, error) {

@@ -29,13 +29,15 @@ type UsageBody struct {
 	MonthlyTokens  int64  `json:"monthly_tokens" doc:"The budget; 0 is no limit"`
 }
 
+// PeriodParam chooses a month.
+type PeriodParam struct {
+	Period string `query:"period" pattern:"^[0-9]{4}-(0[1-9]|1[0-2])$" patternDescription:"a month as YYYY-MM" doc:"The month; empty is this one"`
+}
+
 type (
-	periodParam struct {
-		Period string `query:"period" pattern:"^[0-9]{4}-(0[1-9]|1[0-2])$" patternDescription:"a month as YYYY-MM" doc:"The month; empty is this one"`
-	}
 	adminIn struct {
-		Tenant string `path:"tenant" maxLength:"64" doc:"The tenant's id or name"`
-		periodParam
+		api.TenantPath
+		PeriodParam
 	}
 	usageOut struct{ Body UsageBody }
 )
@@ -43,7 +45,7 @@ type (
 // Register adds the operations.
 func (r Routes) Register(a *api.API) {
 	api.Handle(a, api.KeyWith(auth.ScopeUsage), huma.Operation{OperationID: "get-usage", Method: "GET", Path: "/v1/usage", Summary: "Read this tenant's usage of a month",
-		Tags: []string{"usage"}}, func(ctx context.Context, in *periodParam) (*usageOut, error) {
+		Tags: []string{"usage"}}, func(ctx context.Context, in *PeriodParam) (*usageOut, error) {
 		return r.usage(ctx, auth.From(ctx).TenantID, in.Period)
 	})
 	api.Handle(a, api.OperatorOnly(), huma.Operation{OperationID: "get-tenant-usage", Method: "GET", Path: "/admin/tenants/{tenant}/usage", Summary: "Read a tenant's usage of a month",

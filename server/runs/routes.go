@@ -50,12 +50,14 @@ type RunUsage struct {
 	CachedTokens int64 `json:"cached_tokens"`
 }
 
+// RunPath names a run.
+type RunPath struct {
+	Run string `path:"run" maxLength:"64" doc:"The run's id, from the Clawless-Run-Id header"`
+}
+
 type (
-	runPath struct {
-		Run string `path:"run" maxLength:"64" doc:"The run's id, from the Clawless-Run-Id header"`
-	}
 	streamIn struct {
-		runPath
+		RunPath
 		LastEventID string `header:"Last-Event-ID" maxLength:"32" doc:"Continue after this event; empty starts at the first"`
 	}
 	runOut    struct{ Body RunBody }
@@ -75,7 +77,7 @@ func (r Routes) Register(a *api.API) {
 	api.Handle(a, may, stream, r.stream)
 }
 
-func (r Routes) get(ctx context.Context, in *runPath) (*runOut, error) {
+func (r Routes) get(ctx context.Context, in *RunPath) (*runOut, error) {
 	run, err := r.read(ctx, in.Run)
 	if err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func (r Routes) read(ctx context.Context, id string) (run Run, err error) {
 }
 
 // cancel waits until the run has settled, so that its answer shows the final state and what it cost.
-func (r Routes) cancel(ctx context.Context, in *runPath) (*runOut, error) {
+func (r Routes) cancel(ctx context.Context, in *RunPath) (*runOut, error) {
 	p := auth.From(ctx)
 	if l, ok := r.Hub.Get(p.TenantID, p.VisitorID, in.Run); ok {
 		if err := l.Cancel(ctx); err != nil {

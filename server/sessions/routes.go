@@ -69,16 +69,18 @@ type MessageBody struct {
 	CreatedAt    time.Time      `json:"created_at"`
 }
 
+// SessionPath names a session.
+type SessionPath struct {
+	Session string `path:"session" maxLength:"64" doc:"The session's id"`
+}
+
 type (
-	sessionPath struct {
-		Session string `path:"session" maxLength:"64" doc:"The session's id"`
-	}
 	createIn struct {
-		IdempotencyKey string                `header:"Idempotency-Key" maxLength:"255" doc:"The same key and body within 24 hours repeat the answer instead of the work"`
-		Body           *CreateSessionRequest `required:"false"`
+		api.Idempotent
+		Body *CreateSessionRequest `required:"false"`
 	}
 	updateIn struct {
-		sessionPath
+		SessionPath
 		Body UpdateSessionRequest
 	}
 	listIn struct {
@@ -86,7 +88,7 @@ type (
 		User string `query:"user" maxLength:"200" doc:"Only this end user's sessions"`
 	}
 	messagesIn struct {
-		sessionPath
+		SessionPath
 		api.PageParams
 	}
 	sessionOut  struct{ Body SessionBody }
@@ -151,7 +153,7 @@ func (r Routes) list(ctx context.Context, in *listIn) (*listOut, error) {
 	return &listOut{Body: api.PageOf(rows, in.Limit, body, func(s Session) string { return api.TimeCursor(s.UpdatedAt.Time, s.ID) })}, nil
 }
 
-func (r Routes) get(ctx context.Context, in *sessionPath) (*sessionOut, error) {
+func (r Routes) get(ctx context.Context, in *SessionPath) (*sessionOut, error) {
 	var s Session
 	err := r.DB.Read(ctx, func(q db.Querier) (err error) {
 		s, err = Get(ctx, q, tenant(ctx), Owner(ctx), in.Session)
@@ -182,7 +184,7 @@ func (r Routes) update(ctx context.Context, in *updateIn) (*sessionOut, error) {
 	})
 }
 
-func (r Routes) reset(ctx context.Context, in *sessionPath) (*sessionOut, error) {
+func (r Routes) reset(ctx context.Context, in *SessionPath) (*sessionOut, error) {
 	return r.change(ctx, in.Session, func(q db.Querier, s *Session, now time.Time) error {
 		s.Epoch++
 		_, err := reset.Exec(ctx, q, tenant(ctx), db.Args{"id": s.ID, "now": db.At(now)})
@@ -203,7 +205,7 @@ func (r Routes) change(ctx context.Context, id string, alter func(db.Querier, *S
 	return answer(ctx, s, err)
 }
 
-func (r Routes) delete(ctx context.Context, in *sessionPath) (*none, error) {
+func (r Routes) delete(ctx context.Context, in *SessionPath) (*none, error) {
 	return nil, r.DB.Write(ctx, func(q db.Querier) error {
 		s, err := Get(ctx, q, tenant(ctx), Owner(ctx), in.Session)
 		if err != nil {

@@ -67,15 +67,12 @@ type UpdateTenantRequest struct {
 }
 
 type (
-	tenantPath struct {
-		Tenant string `path:"tenant" maxLength:"64" doc:"The tenant's id or name"`
-	}
 	createIn struct {
-		IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"The same key and body within 24 hours repeat the answer instead of the work"`
-		Body           CreateTenantRequest
+		api.Idempotent
+		Body CreateTenantRequest
 	}
 	updateIn struct {
-		tenantPath
+		api.TenantPath
 		IfMatch string `header:"If-Match" doc:"The ETag of the version to change"`
 		Body    UpdateTenantRequest
 	}
@@ -123,7 +120,7 @@ func (r Routes) create(ctx context.Context, in *createIn) (*tenantOut, error) {
 	return answer(t, err)
 }
 
-func (r Routes) get(ctx context.Context, in *tenantPath) (*tenantOut, error) {
+func (r Routes) get(ctx context.Context, in *api.TenantPath) (*tenantOut, error) {
 	t, err := r.read(ctx, in.Tenant)
 	return answer(t, err)
 }
@@ -176,8 +173,8 @@ func (r Routes) update(ctx context.Context, in *updateIn) (*tenantOut, error) {
 	})
 }
 
-func (r Routes) setStatus(s Status, action string) func(context.Context, *tenantPath) (*tenantOut, error) {
-	return func(ctx context.Context, in *tenantPath) (*tenantOut, error) {
+func (r Routes) setStatus(s Status, action string) func(context.Context, *api.TenantPath) (*tenantOut, error) {
+	return func(ctx context.Context, in *api.TenantPath) (*tenantOut, error) {
 		return r.change(ctx, in.Tenant, action, func(t *Tenant) error {
 			t.Status = s
 			return nil
@@ -209,7 +206,7 @@ func (r Routes) change(ctx context.Context, idOrName, action string, alter func(
 	return answer(t, nil)
 }
 
-func (r Routes) delete(ctx context.Context, in *tenantPath) (*none, error) {
+func (r Routes) delete(ctx context.Context, in *api.TenantPath) (*none, error) {
 	var t Tenant
 	err := r.DB.Write(ctx, func(q db.Querier) (err error) {
 		if t, err = Get(ctx, q, in.Tenant); err != nil {

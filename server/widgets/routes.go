@@ -56,29 +56,28 @@ type WidgetSessionBody struct {
 	Config        Settings  `json:"config"`
 }
 
+// BrowserHeaders are what a page sends with its publishable key.
+type BrowserHeaders struct {
+	Authorization string `header:"Authorization" doc:"Bearer and the publishable key"`
+	Origin        string `header:"Origin" doc:"The page's origin, which browsers set"`
+}
+
 type (
-	tenantPath struct {
-		Tenant string `path:"tenant" maxLength:"64" doc:"The tenant's id or name"`
-	}
 	createIn struct {
-		tenantPath
-		IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"The same key and body within 24 hours repeat the answer instead of the work"`
-		Body           CreateWidgetRequest
+		api.TenantPath
+		api.Idempotent
+		Body CreateWidgetRequest
 	}
 	listIn struct {
-		tenantPath
+		api.TenantPath
 		api.PageParams
 	}
 	widgetPath struct {
-		tenantPath
+		api.TenantPath
 		Widget string `path:"widget" maxLength:"64" doc:"The widget's id"`
 	}
-	browserIn struct {
-		Authorization string `header:"Authorization" doc:"Bearer and the publishable key"`
-		Origin        string `header:"Origin" doc:"The page's origin, which browsers set"`
-	}
 	sessionIn struct {
-		browserIn
+		BrowserHeaders
 		Body *WidgetSessionRequest `required:"false"`
 	}
 	widgetOut  struct{ Body WidgetBody }
@@ -168,7 +167,7 @@ func (r Routes) delete(ctx context.Context, in *widgetPath) (*none, error) {
 }
 
 // open proves the publishable key and the page.
-func (r Routes) open(ctx context.Context, in browserIn) (Widget, error) {
+func (r Routes) open(ctx context.Context, in BrowserHeaders) (Widget, error) {
 	cred, err := api.Credential(in.Authorization, "")
 	if err != nil {
 		return Widget{}, err
@@ -191,7 +190,7 @@ func (r Routes) open(ctx context.Context, in browserIn) (Widget, error) {
 	return w, nil
 }
 
-func (r Routes) config(ctx context.Context, in *browserIn) (*configOut, error) {
+func (r Routes) config(ctx context.Context, in *BrowserHeaders) (*configOut, error) {
 	w, err := r.open(ctx, *in)
 	if err != nil {
 		return nil, err
@@ -200,7 +199,7 @@ func (r Routes) config(ctx context.Context, in *browserIn) (*configOut, error) {
 }
 
 func (r Routes) session(ctx context.Context, in *sessionIn) (*sessionOut, error) {
-	w, err := r.open(ctx, in.browserIn)
+	w, err := r.open(ctx, in.BrowserHeaders)
 	if err != nil {
 		return nil, err
 	}
