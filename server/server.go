@@ -73,7 +73,7 @@ func (s *Server) routes() {
 	widgets.Routes{DB: s.db, Gate: s.gate, Tenant: tenantID, Audit: audit.Record}.Register(s.api)
 	quotas.Routes{DB: s.db, Tenant: tenantBudget}.Register(s.api)
 	sessions.Routes{DB: s.db, Audit: audit.Record}.Register(s.api)
-	models.Routes{Catalogue: s.router, Allowed: s.allowedModels}.Register(s.api)
+	models.Routes{Catalogue: s.router, Allowed: s.allowedModels, Health: s.router.Health}.Register(s.api)
 	chat.Routes{Chat: s.chat}.Register(s.api)
 	runs.Routes{DB: s.db, Hub: s.hub, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	audit.Routes{DB: s.db}.Register(s.api)

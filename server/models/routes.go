@@ -10,6 +10,7 @@ import (
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/router"
 )
 
 // Routes serves the models in OpenAI's dialect.
@@ -17,6 +18,23 @@ type Routes struct {
 	Catalogue Catalogue
 	// Allowed returns the tenant's rule over full model ids.
 	Allowed func(ctx context.Context, tenantID string) (func(id string) bool, error)
+	// Health asks every provider how it is, now.
+	Health func(ctx context.Context) []router.Health
+}
+
+// ProviderBody is how a configured provider is.
+type ProviderBody struct {
+	Name      string `json:"name"`
+	Status    string `json:"status" enum:"ok,failing,unchecked" doc:"unchecked: it has no list of models that could be asked for"`
+	Error     string `json:"error,omitempty" doc:"The class of the failure, such as auth or unreachable"`
+	Detail    string `json:"detail,omitempty" doc:"What the provider said, without credentials"`
+	Models    int    `json:"models" doc:"How many it lists"`
+	LatencyMS int64  `json:"latency_ms" doc:"How long it took to list them"`
+}
+
+// ProviderListBody is every configured provider.
+type ProviderListBody struct {
+	Data []ProviderBody `json:"data" nullable:"false"`
 }
 
 // ModelBody is one model.
@@ -38,9 +56,10 @@ type (
 	modelPath struct {
 		Model string `path:"model" doc:"The model's full id; slashes may be percent-encoded"`
 	}
-	modelOut struct{ Body ModelBody }
-	listOut  struct{ Body ModelListBody }
-	none     struct{}
+	modelOut  struct{ Body ModelBody }
+	listOut   struct{ Body ModelListBody }
+	healthOut struct{ Body ProviderListBody }
+	none      struct{}
 )
 
 // Register adds the operations.
@@ -48,6 +67,22 @@ func (r Routes) Register(a *api.API) {
 	may := api.KeyOrVisitor(auth.ScopeModels)
 	api.Handle(a, may, api.Dialect(huma.Operation{OperationID: "list-models", Method: "GET", Path: "/v1/models", Summary: "List the models this key may call", Tags: []string{"models"}}), r.list)
 	api.Handle(a, may, api.Dialect(huma.Operation{OperationID: "get-model", Method: "GET", Path: "/v1/models/{model...}", Summary: "Read one model", Tags: []string{"models"}}), r.get)
+	api.Handle(a, api.OperatorOnly(), huma.Operation{OperationID: "list-providers", Method: "GET", Path: "/admin/providers", Summary: "Ask every provider how it is", Tags: []string{"models"}}, r.providers)
+}
+
+func (r Routes) providers(ctx context.Context, _ *none) (*healthOut, error) {
+	out := ProviderListBody{Data: []ProviderBody{}}
+	for _, h := range r.Health(ctx) {
+		b := ProviderBody{Name: h.Provider, Status: "ok", Models: h.Models, LatencyMS: h.Latency.Milliseconds()}
+		switch {
+		case !h.Checked:
+			b.Status = "unchecked"
+		case h.Err != nil:
+			b.Status, b.Error, b.Detail = "failing", string(h.Err.Class), h.Err.Public()
+		}
+		out.Data = append(out.Data, b)
+	}
+	return &healthOut{Body: out}, nil
 }
 
 func (r Routes) visible(ctx context.Context) ([]llm.Model, error) {
