@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -167,12 +168,13 @@ func isName(e ast.Expr, pkg, name string) bool {
 
 var (
 	fixedAddress = regexp.MustCompile(`^(127\.0\.0\.1|localhost|\[::1\]|0\.0\.0\.0|\[::\])?:[1-9][0-9]*$`)
-	fixedFlag    = regexp.MustCompile(`(--(addr|listen)[ =]|CLAWLESS_ADDR=)\S*:[1-9][0-9]*\b`)
+	fixedFlag    = regexp.MustCompile(`(--(metrics-)?addr[ =]|CLAWLESS_(METRICS_)?ADDR=)\S*:[1-9][0-9]*\b`)
 )
 
-// checkNoFixedPort looks at what is listened on: an argument of a function named Listen..., a field Addr, what follows --addr, and the same in scripts.
-// An address that is only compared or dialled may be fixed.
+// checkNoFixedPort looks at what is listened on: an argument of a function named Listen..., the field Addr of a Server, what follows --addr where the binary is told to
+// serve, and the same in scripts. An address that is only read, compared or dialled may be fixed.
 func checkNoFixedPort(h *house) (out []offence) {
+	found := func(e ast.Expr) { out = append(out, h.at(e.Pos(), "listens on a fixed port")) }
 	for _, f := range h.files {
 		if !f.test && !isTestSupport(f.dir) {
 			continue
@@ -180,20 +182,19 @@ func checkNoFixedPort(h *house) (out []offence) {
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.CallExpr:
-				for i, arg := range n.Args {
-					if isFixedAddress(arg) && (isListen(n.Fun) || i > 0 && isAddrFlag(n.Args[i-1])) {
-						out = append(out, h.at(arg.Pos(), "listens on a fixed port"))
+				for _, arg := range n.Args {
+					if isFixedAddress(arg) && isListen(n.Fun) {
+						found(arg)
 					}
 				}
+				servedOn(n.Args, found)
 			case *ast.CompositeLit:
-				for i, el := range n.Elts {
-					if isFixedAddress(el) && i > 0 && isAddrFlag(n.Elts[i-1]) {
-						out = append(out, h.at(el.Pos(), "listens on a fixed port"))
+				servedOn(n.Elts, found)
+				for _, el := range n.Elts {
+					kv, ok := el.(*ast.KeyValueExpr)
+					if ok && isNamed(n.Type, "Server") && isNamed(kv.Key, "Addr") && isFixedAddress(kv.Value) {
+						found(kv.Value)
 					}
-				}
-			case *ast.KeyValueExpr:
-				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Addr" && isFixedAddress(n.Value) {
-					out = append(out, h.at(n.Value.Pos(), "listens on a fixed port"))
 				}
 			}
 			return true
@@ -231,9 +232,28 @@ func isListen(fun ast.Expr) bool {
 	return false
 }
 
-func isAddrFlag(e ast.Expr) bool {
+// servedOn looks at words of a command line that starts a server.
+func servedOn(words []ast.Expr, found func(ast.Expr)) {
+	serves := slices.ContainsFunc(words, func(e ast.Expr) bool { return isLiteral(e, "serve", "demo") })
+	for i, word := range words {
+		if serves && i > 0 && isLiteral(words[i-1], "--addr", "--metrics-addr") && isFixedAddress(word) {
+			found(word)
+		}
+	}
+}
+
+func isLiteral(e ast.Expr, values ...string) bool {
 	lit, ok := e.(*ast.BasicLit)
-	return ok && (lit.Value == `"--addr"` || lit.Value == `"--listen"`)
+	return ok && slices.ContainsFunc(values, func(v string) bool { return lit.Value == strconv.Quote(v) })
+}
+
+// isNamed reports whether an expression is a name, or a name of another package.
+func isNamed(e ast.Expr, name string) bool {
+	if sel, ok := e.(*ast.SelectorExpr); ok {
+		return sel.Sel.Name == name
+	}
+	id, ok := e.(*ast.Ident)
+	return ok && id.Name == name
 }
 
 // The words are put together from parts, so that this file does not break its own rule.

@@ -145,7 +145,7 @@ var planted = []plantedSource{
 	{"no-fixed-port", "server", "fixed port", tree{"p/p_test.go": "package p\n\nimport \"net/http\"\n\nvar s = http.Server{Addr: \"127.0.0.1:8080\"}\n"}},
 	{"no-fixed-port", "flag", "fixed port", tree{"p/p_test.go": "package p\n\nvar args = []string{\"serve\", \"--addr\", \"127.0.0.1:8080\"}\n"}},
 	{"no-fixed-port", "script", "fixed port", tree{"testdata/a.txtar": "exec clawless serve --addr 127.0.0.1:8080 &\n"}},
-	{"no-fixed-port", "free or dialled", "", tree{"p/p_test.go": "package p\n\nimport \"net\"\n\nfunc f() {\n\tnet.Listen(\"tcp\", \"127.0.0.1:0\")\n\tnet.Dial(\"tcp\", \"127.0.0.1:1\")\n}\n", "testdata/a.txtar": "exec clawless serve --addr 127.0.0.1:0 &\n"}},
+	{"no-fixed-port", "free or dialled", "", tree{"p/p_test.go": "package p\n\nimport \"net\"\n\nfunc f() {\n\tnet.Listen(\"tcp\", \"127.0.0.1:0\")\n\tnet.Dial(\"tcp\", \"127.0.0.1:1\")\n}\n\nvar want = Settings{Addr: \"127.0.0.1:8787\"}\n\nvar read = []string{\"--addr\", \"127.0.0.1:1\"}\n", "testdata/a.txtar": "exec clawless serve --addr 127.0.0.1:0 &\n"}},
 
 	{"nothing-left-open", "go", "TO" + "DO", tree{"p/p.go": "package p\n\n// TO" + "DO: later\n"}},
 	{"nothing-left-open", "text", "FIX" + "ME", tree{"docs/a.md": "FIX" + "ME\n"}},
