@@ -6,10 +6,16 @@ import (
 
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/mock"
+	"github.com/clawless/clawless/server/llm/ollama"
+	"github.com/clawless/clawless/server/llm/openai"
+	"github.com/clawless/clawless/server/llm/workersai"
 )
 
 var drivers = []llm.Driver{
 	mock.Driver,
+	openai.Driver,
+	ollama.Driver,
+	workersai.Driver,
 }
 
 // Drivers returns every driver, in the order of the documentation. The slice is the caller's.

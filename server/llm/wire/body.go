@@ -126,8 +126,14 @@ func (e *Endpoint) FromWords(status int, w Words) *llm.Error {
 	if status == 0 || status == 200 {
 		status = w.Status
 	}
-	return &llm.Error{Class: Classify(status, w.Code, w.Type, w.Message), Provider: e.Provider, Status: status,
-		Message: e.hide(w.Message), Type: w.Type, Param: w.Param, Code: w.Code}
+	var class llm.Class
+	if e.Classify != nil {
+		class = e.Classify(status, w)
+	}
+	if class == "" {
+		class = Classify(status, w.Code, w.Type, w.Message)
+	}
+	return &llm.Error{Class: class, Provider: e.Provider, Status: status, Message: e.hide(w.Message), Type: w.Type, Param: w.Param, Code: w.Code}
 }
 
 // hide takes the key out of a provider's words.

@@ -33,6 +33,8 @@ type Endpoint struct {
 	Base     string      // the base URL without a slash at its end
 	Header   http.Header // sent with every call
 	Secret   string      // taken out of whatever the provider says
+	// Classify gives a failure the class that the vendor's own codes stand for, or "" where the common rules know as much. Nil for none.
+	Classify func(status int, w Words) llm.Class
 
 	client *http.Client
 	first  time.Duration
@@ -54,6 +56,9 @@ func NewEndpoint(cfg llm.Config, base string) (*Endpoint, error) {
 	e.Header.Set("User-Agent", "clawless")
 	return e, nil
 }
+
+// Client is what the endpoint sends its calls with; another endpoint of the same server shares its connections through llm.Config.
+func (e *Endpoint) Client() *http.Client { return e.client }
 
 // checkBase refuses a base URL that could not work, or that would carry a password into logs.
 func checkBase(base string) error {

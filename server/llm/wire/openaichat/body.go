@@ -1,6 +1,9 @@
 package openaichat
 
 import (
+	"encoding/json"
+	"strings"
+
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/wire"
 )
@@ -59,10 +62,16 @@ func (c *Client) message(b []byte, m *llm.Message) []byte {
 		role = "system"
 	}
 	b = wire.AppendString(append(b, `{"role":`...), role)
+	text, plain := "", false
+	if c.d.PlainContent {
+		text, plain = joined(m.Content)
+	}
 	switch {
+	case plain:
+		b = wire.AppendString(append(b, `,"content":`...), text)
 	case len(m.Content) > 0 && string(m.Content) != "null":
 		b = append(append(b, `,"content":`...), m.Content...)
-	case len(m.ToolCalls) > 0:
+	case len(m.ToolCalls) > 0 && !c.d.PlainContent:
 		b = append(b, `,"content":null`...)
 	default: // servers refuse a message with neither content nor calls
 		b = append(b, `,"content":""`...)
@@ -87,6 +96,25 @@ func (c *Client) message(b []byte, m *llm.Message) []byte {
 		b = wire.AppendString(append(b, `,"tool_call_id":`...), m.ToolCallID)
 	}
 	return append(b, '}')
+}
+
+// joined is a list of text parts as one text; it reports false for everything else.
+func joined(content json.RawMessage) (string, bool) {
+	var parts []struct {
+		Type string `json:"type"`
+		Text string `json:"text"`
+	}
+	if len(content) == 0 || content[0] != '[' || json.Unmarshal(content, &parts) != nil {
+		return "", false
+	}
+	texts := make([]string, len(parts))
+	for i, p := range parts {
+		if p.Type != "text" {
+			return "", false
+		}
+		texts[i] = p.Text
+	}
+	return strings.Join(texts, "\n\n"), true
 }
 
 // arguments are the caller's bytes; servers that parse them refuse an empty text.

@@ -43,6 +43,12 @@ func TestBody(t *testing.T) {
 			`{"model":"m","messages":[],"temperature":0.0,"seed":0,"stop":["a"],"parallel_tool_calls":false,"max_completion_tokens":7,"stream":true,"stream_options":{"include_usage":true}}`},
 		{"older servers", Dialect{NoDeveloper: true, OldMaxTokens: true}, llm.Request{Model: "m", Messages: []llm.Message{{Role: "developer", Content: json.RawMessage(`"x"`)}}, Params: params(`{"max_completion_tokens":7}`)},
 			`{"model":"m","messages":[{"role":"system","content":"x"}],"max_tokens":7}`},
+		{"servers that want strings", Dialect{PlainContent: true}, llm.Request{Model: "m", Messages: []llm.Message{
+			{Role: "user", Content: json.RawMessage(`[{"type":"text","text":"a"},{"type":"text","text":"b"}]`)},
+			{Role: "user", Content: json.RawMessage(`[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"https://a/b.png"}}]`)},
+			{Role: "assistant", Content: json.RawMessage(`null`), ToolCalls: []llm.ToolCall{{ID: "c", Function: llm.ToolCallFunction{Name: "f"}}}}}},
+			`{"model":"m","messages":[{"role":"user","content":"a\n\nb"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"https://a/b.png"}}]},` +
+				`{"role":"assistant","content":"","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}]}`},
 		{"older servers with both limits", Dialect{OldMaxTokens: true}, llm.Request{Model: "m", Params: params(`{"max_completion_tokens":7,"max_tokens":5}`)},
 			`{"model":"m","messages":[],"max_tokens":5}`},
 	}

@@ -17,6 +17,7 @@ import (
 type Dialect struct {
 	NoDeveloper  bool // the server does not know the role developer; it becomes system
 	OldMaxTokens bool // the server knows max_tokens and not max_completion_tokens
+	PlainContent bool // the server wants content to be a string: lists of text parts are joined, and null becomes ""
 	// Prepare looks at a request before it is sent. It returns the request, or a copy with what the server needs, or the error of one that the server would not
 	// honour. Nil for none.
 	Prepare func(*llm.Request) (*llm.Request, *llm.Error)

@@ -1,0 +1,271 @@
+package llmtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clawless/clawless/server/llm"
+)
+
+// Exercise runs a driver against a loopback server that answers with the vendor's own bytes from fixtures (the driver's testdata folder), whole and then broken in
+// every way a connection breaks. A driver without fixtures fails.
+func Exercise(t *testing.T, drv llm.Driver, fixtures fs.FS) {
+	t.Helper()
+	set := load(t, fixtures)
+	t.Run("answers", func(t *testing.T) { answers(t, drv, set) })
+	t.Run("errors", func(t *testing.T) { failures(t, drv, set) })
+	t.Run("forms", func(t *testing.T) { forms(t, drv, set) })
+	t.Run("cuts", func(t *testing.T) { cuts(t, drv, set) })
+	t.Run("silence", func(t *testing.T) { silence(t, drv, set) })
+	t.Run("cancelling", func(t *testing.T) { cancelling(t, drv, set) })
+	t.Run("behaviour", func(t *testing.T) {
+		r := start(t, drv, set, 0, func(w http.ResponseWriter, r *http.Request) {
+			name := "chat.response.json"
+			if wantsStream(r) {
+				name = "chat.stream.sse"
+			}
+			reply(name, http.StatusOK, set.files[name])(w, r)
+		})
+		Behaves(t, r.provider, *request(true))
+	})
+	t.Run("models", func(t *testing.T) { models(t, drv, set) })
+}
+
+func answers(t *testing.T, drv llm.Driver, set *fixtureSet) {
+	for name, want := range set.expect.Answers {
+		t.Run(name, func(t *testing.T) {
+			stream := strings.HasSuffix(name, ".sse")
+			r := start(t, drv, set, 0, func(w http.ResponseWriter, req *http.Request) {
+				if wantsStream(req) != stream {
+					t.Errorf("the request asks for a stream: %v", !stream)
+				}
+				reply(name, http.StatusOK, set.files[name])(w, req)
+			})
+			got := r.ask(t, stream)
+			if got.Err != nil {
+				t.Fatal(got.Err)
+			}
+			calls := []string(nil)
+			for _, c := range got.Calls {
+				calls = append(calls, c.Function.Name+"("+c.Function.Arguments+")")
+			}
+			if got.Text != want.Text || got.Reasoning != want.Reasoning || got.Finish != want.Finish || got.Model != want.Model || !slices.Equal(calls, want.Calls) {
+				t.Errorf("got  %q, reasoning %q, calls %q, %s by %s\nwant %q, reasoning %q, calls %q, %s by %s", got.Text, got.Reasoning, calls, got.Finish, got.Model,
+					want.Text, want.Reasoning, want.Calls, want.Finish, want.Model)
+			}
+			if got.Usage == nil || *got.Usage != want.Usage {
+				t.Errorf("usage %+v, want %+v", got.Usage, want.Usage)
+			}
+		})
+	}
+}
+
+func failures(t *testing.T, drv llm.Driver, set *fixtureSet) {
+	for name, want := range set.expect.Errors {
+		t.Run(name, func(t *testing.T) {
+			status := statusOf(name)
+			r := start(t, drv, set, 0, reply(name, status, set.files[name]))
+			for _, stream := range []bool{true, false} {
+				if strings.HasSuffix(name, ".sse") && !stream {
+					continue
+				}
+				got := r.ask(t, stream)
+				if got.Err == nil || got.Err.Class != want {
+					t.Fatalf("got %v, want %s", got.Err, want)
+				}
+				if status != http.StatusOK && got.Err.Status != status {
+					t.Errorf("status %d, want %d", got.Err.Status, status)
+				}
+				if status == http.StatusTooManyRequests && got.Err.RetryAfter != 2*time.Second {
+					t.Errorf("Retry-After was read as %v", got.Err.RetryAfter)
+				}
+				if s := got.Err.Error(); strings.Contains(s, testKey) || strings.Contains(s, "<html") {
+					t.Errorf("the error repeats the key or the page: %s", s)
+				}
+			}
+		})
+	}
+	t.Run("a page in place of an answer", func(t *testing.T) {
+		page := []byte("<html><body><h1>502 Bad Gateway</h1></body></html>")
+		for status, want := range map[int]llm.Class{http.StatusBadGateway: llm.ClassServer, http.StatusServiceUnavailable: llm.ClassOverloaded, http.StatusOK: llm.ClassBroken} {
+			if got := start(t, drv, set, 0, reply("page.html", status, page)).ask(t, true); got.Err == nil || got.Err.Class != want {
+				t.Errorf("%d: got %v, want %s", status, got.Err, want)
+			}
+		}
+	})
+}
+
+// forms sends the chat stream in other forms that mean the same.
+func forms(t *testing.T, drv llm.Driver, set *fixtureSet) {
+	want := set.expect.Answers["chat.stream.sse"].Text
+	plain := set.files["chat.stream.sse"]
+	long := strings.Repeat("é", 2<<20)
+	tests := []struct {
+		name string
+		body []byte
+		size int
+		text string
+	}{
+		{"CRLF", bytes.ReplaceAll(plain, []byte("\n"), []byte("\r\n")), len(plain) * 2, want},
+		{"CR", bytes.ReplaceAll(plain, []byte("\n"), []byte("\r")), len(plain), want},
+		{"comments", bytes.ReplaceAll(plain, []byte("data: "), []byte(": keep-alive\n\n: data: {}\ndata: ")), len(plain) * 2, want},
+		{"no space after the colon", bytes.ReplaceAll(plain, []byte("data: "), []byte("data:")), len(plain), want},
+		{"byte by byte", plain, 1, want},
+		{"seven bytes at a time", plain, 7, want},
+		{"a line of 4 MiB", bytes.Replace(plain, []byte(set.expect.Needle), []byte(long), 1), 1 << 20, strings.Replace(want, set.expect.Needle, long, 1)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := start(t, drv, set, 0, pieces(tt.body, tt.size, nil)).ask(t, true)
+			if got.Err != nil || got.Text != tt.text {
+				t.Errorf("got %.80q (%d bytes), %v", got.Text, len(got.Text), got.Err)
+			}
+		})
+	}
+	t.Run("a stream without an end", func(t *testing.T) {
+		r := start(t, drv, set, 0, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for {
+				if _, err := w.Write([]byte(": nothing to see here, and no end of it\n\n")); err != nil {
+					return
+				}
+			}
+		})
+		if got := r.ask(t, true); got.Err == nil || got.Err.Class != llm.ClassBroken {
+			t.Errorf("got %v", got.Err)
+		}
+	})
+}
+
+// cuts ends the chat stream at many places, in order and by tearing the connection: before the finish there must be an error, and what came must be a beginning of
+// the answer.
+func cuts(t *testing.T, drv llm.Driver, set *fixtureSet) {
+	whole, plain, complete := set.expect.Answers["chat.stream.sse"].Text, set.files["chat.stream.sse"], set.complete()
+	at := 0
+	var torn bool
+	r := start(t, drv, set, 0, func(w http.ResponseWriter, req *http.Request) {
+		var end func(http.ResponseWriter, *http.Request)
+		if torn {
+			end = tear
+		}
+		pieces(plain[:at], len(plain), end)(w, req)
+	})
+	for at = 0; at < len(plain); at += 1 + len(plain)/150 {
+		for _, torn = range []bool{false, true} {
+			got := r.ask(t, true)
+			if !strings.HasPrefix(whole, got.Text) {
+				t.Fatalf("cut at %d: got %q", at, got.Text)
+			}
+			if at < complete && got.Err == nil {
+				t.Errorf("cut at %d of %d (torn: %v): the answer passes for complete", at, complete, torn)
+			}
+			if got.Err != nil && got.Err.Class != llm.ClassBroken {
+				t.Errorf("cut at %d (torn: %v): got %v", at, torn, got.Err)
+			}
+		}
+	}
+}
+
+// silence stops sending without closing.
+func silence(t *testing.T, drv llm.Driver, set *fixtureSet) {
+	plain := set.files["chat.stream.sse"]
+	for name, n := range map[string]int{"after the headers": 0, "in the middle": set.complete() / 2} {
+		t.Run(name, func(t *testing.T) {
+			gone := make(chan struct{})
+			r := start(t, drv, set, 100*time.Millisecond, pieces(plain[:n], len(plain), func(_ http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				close(gone)
+			}))
+			if got := r.ask(t, true); got.Err == nil || got.Err.Class != llm.ClassTimeout {
+				t.Errorf("got %v", got.Err)
+			}
+			within(t, gone, "the server did not see that the call was given up")
+		})
+	}
+}
+
+// cancelling hangs up in three ways and checks that the server sees it within a second.
+func cancelling(t *testing.T, drv llm.Driver, set *fixtureSet) {
+	plain := set.files["chat.stream.sse"][:set.complete()-1]
+	hold := func(arrived, gone chan struct{}, n int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			wait := func(_ http.ResponseWriter, r *http.Request) {
+				close(arrived)
+				<-r.Context().Done()
+				close(gone)
+			}
+			if n == 0 {
+				wait(w, r)
+				return
+			}
+			pieces(plain[:n], n, wait)(w, r)
+		}
+	}
+	for name, n := range map[string]int{"before the headers": 0, "in the middle": len(plain)} {
+		for _, stream := range []bool{true, false} {
+			if n > 0 && !stream {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, stream %v", name, stream), func(t *testing.T) {
+				arrived, gone := make(chan struct{}), make(chan struct{})
+				r := start(t, drv, set, 0, hold(arrived, gone, n))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				go func() {
+					<-arrived
+					cancel()
+				}()
+				if got := Collect(t, r.provider.Stream(ctx, request(stream))); got.Err == nil || got.Err.Class != llm.ClassCanceled {
+					t.Errorf("got %v", got.Err)
+				}
+				within(t, gone, "the server did not see the cancellation")
+			})
+		}
+	}
+	t.Run("the reader leaves", func(t *testing.T) {
+		arrived, gone := make(chan struct{}), make(chan struct{})
+		r := start(t, drv, set, 0, hold(arrived, gone, len(plain)))
+		for range r.provider.Stream(t.Context(), request(true)) {
+			break
+		}
+		within(t, gone, "the server did not see that the reader left")
+	})
+}
+
+func within(t *testing.T, done <-chan struct{}, otherwise string) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+		t.Error(otherwise + " within a second")
+	}
+}
+
+func models(t *testing.T, drv llm.Driver, set *fixtureSet) {
+	r := start(t, drv, set, 0, reply("", http.StatusOK, nil))
+	lister, ok := r.provider.(llm.ModelLister)
+	if !ok {
+		t.Skip("the driver lists no models")
+	}
+	if len(set.files["models.json"]) == 0 {
+		t.Fatal("the driver lists models and lacks the fixture models.json")
+	}
+	list, err := lister.Models(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range list {
+		got = append(got, m.ID)
+	}
+	if !slices.Equal(got, set.expect.Models) {
+		t.Errorf("got %q, want %q", got, set.expect.Models)
+	}
+}
