@@ -3,10 +3,11 @@ package server
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/hex"
 	"encoding/json"
+	"mime"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -16,10 +17,8 @@ import (
 	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/reference"
 )
-
-//go:embed docs.html
-var docsPage []byte
 
 // pages are the paths outside the API: probes, metrics, the reference and the widget's files.
 func (s *Server) pages() {
@@ -35,7 +34,9 @@ func (s *Server) pages() {
 	})
 	s.api.Raw("GET /openapi.yaml", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { y, _ := description(); y.ServeHTTP(w, r) }))
 	s.api.Raw("GET /openapi.json", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, j := description(); j.ServeHTTP(w, r) }))
-	s.api.Raw("GET /docs", newFile("text/html; charset=utf-8", docsPage))
+	for path, name := range map[string]string{"/docs": "index.html", "/docs/app.js": "app.js", "/docs/style.css": "style.css"} {
+		s.api.Raw("GET "+path, referenceFile(name))
+	}
 	s.api.Raw("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
 	// WIDGET
 }
@@ -106,7 +107,16 @@ func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", f.contentType)
 	if strings.HasPrefix(f.contentType, "text/html") {
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	}
 	_, _ = w.Write(f.body)
+}
+
+// referenceFile is one of the reference page's embedded files, which are there or the program would not have compiled.
+func referenceFile(name string) file {
+	body, err := reference.Files.ReadFile(name)
+	if err != nil {
+		panic("server: " + err.Error())
+	}
+	return newFile(mime.TypeByExtension(path.Ext(name)), body)
 }
