@@ -19,8 +19,8 @@
   };
 
   const limits = (s) => {
-    const names = { minimum: "at least", maximum: "at most", minLength: "at least (characters)", maxLength: "at most (characters)", maxItems: "at most (items)", default: "default" };
-    const out = Object.entries(names).filter(([k]) => s[k] !== undefined).map(([k, label]) => `${label} ${s[k]}`);
+    const names = { minimum: "at least #", maximum: "at most #", minLength: "at least # characters", maxLength: "at most # characters", maxItems: "at most # items", default: "default #" };
+    const out = Object.entries(names).filter(([k]) => s[k] !== undefined).map(([k, label]) => label.replace("#", s[k]));
     return out.length ? ` (${out.join(", ")})` : "";
   };
 
