@@ -89,7 +89,7 @@ func (e *Env) Getenv(name string) string {
 func (e *Env) ConfigDir() (string, error) {
 	dir := config.UserConfigDir(e.GOOS, e.LookupEnv)
 	if dir == "" {
-		return "", WithHint(fmt.Errorf("cannot tell where the user's configuration is: neither HOME nor XDG_CONFIG_HOME is set"), "set HOME, or give --config and --url")
+		return "", WithHint(fmt.Errorf("cannot tell where the user's configuration is: neither HOME nor XDG_CONFIG_HOME is set"), "set HOME")
 	}
 	return dir, nil
 }

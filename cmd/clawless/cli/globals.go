@@ -35,7 +35,7 @@ func (f formatFlag) String() string {
 // Set reads the flag's text; the error names the allowed forms.
 func (f formatFlag) Set(text string) error {
 	if !slices.Contains(show.Formats, text) {
-		return fmt.Errorf("it is one of %s", strings.Join(show.Formats, ", "))
+		return fmt.Errorf("%q is not one of %s", text, strings.Join(show.Formats, ", "))
 	}
 	*f.to = show.Format(text)
 	return nil
@@ -47,12 +47,13 @@ func (f formatFlag) Type() string { return "FORMAT" }
 // AddGlobalFlags gives the root the flags of Globals, for all commands below it.
 func (e *Env) AddGlobalFlags(root *cobra.Command) {
 	fs := root.PersistentFlags()
+	fs.SortFlags = false
 	fs.VarP(formatFlag{&e.Flags.Output}, "output", "o", "print a table, json, jsonl or yaml")
 	fs.BoolVarP(&e.Flags.Quiet, "quiet", "q", false, "print ids only, and no notes")
-	fs.BoolVar(&e.Flags.NoInput, "no-input", false, "never ask; fail and name the flag instead")
-	fs.StringVar(&e.Flags.URL, "url", "", "talk to the server at `URL` (default: the profile's, else "+DefaultURL+")")
 	fs.StringVar(&e.Flags.Profile, "profile", "", "use the server and keys of profile `NAME` (default: the current one)")
+	fs.StringVar(&e.Flags.URL, "url", "", "talk to the server at `URL` (default: the profile's, else "+DefaultURL+")")
 	fs.StringVar(&e.Flags.Config, "config", "", "read the server's settings from `FILE` (default: clawless.yaml here, else the user's)")
+	fs.BoolVar(&e.Flags.NoInput, "no-input", false, "never ask; fail and name the flag instead")
 	for name, complete := range map[string]cobra.CompletionFunc{
 		"output": cobra.FixedCompletions(show.Formats, cobra.ShellCompDirectiveNoFileComp),
 		"profile": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

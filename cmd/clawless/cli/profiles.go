@@ -16,11 +16,11 @@ func (e *Env) ProfilesPath() (string, error) {
 	return filepath.Join(dir, profiles.FileName), nil
 }
 
-// LoadProfiles reads the profiles; there are none when the file does not exist.
+// LoadProfiles reads the profiles; there are none when the file does not exist, or when the environment does not say where it would be, as in a container.
 func (e *Env) LoadProfiles() (*profiles.Profiles, error) {
 	path, err := e.ProfilesPath()
 	if err != nil {
-		return nil, err
+		return &profiles.Profiles{Profiles: map[string]profiles.Profile{}}, nil
 	}
 	p, err := profiles.Load(path, e.GOOS)
 	var open *profiles.OpenToOthers

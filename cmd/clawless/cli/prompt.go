@@ -130,6 +130,10 @@ func (e *Env) readLine() (string, error) {
 
 // wait runs a read that cannot be cancelled and stops waiting for it when ctx ends; the command ends then, and the read with the process.
 func wait[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	var zero T
+	if err := ctx.Err(); err != nil {
+		return zero, err
+	}
 	type result struct {
 		value T
 		err   error
@@ -143,7 +147,6 @@ func wait[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	case r := <-done:
 		return r.value, r.err
 	case <-ctx.Done():
-		var zero T
 		return zero, ctx.Err()
 	}
 }

@@ -49,21 +49,7 @@ func Prepare(env *Env, root *cobra.Command) {
 	if root.PersistentFlags().Lookup("output") == nil {
 		env.AddGlobalFlags(root)
 	}
-	for _, c := range all(root) {
-		c.DisableFlagsInUseLine = true
-		c.InitDefaultHelpFlag()
-		if flag := c.Flags().Lookup("help"); flag != nil {
-			flag.Usage = "print this help"
-		}
-	}
-}
-
-func all(c *cobra.Command) []*cobra.Command {
-	out := []*cobra.Command{c}
-	for _, sub := range c.Commands() {
-		out = append(out, all(sub)...)
-	}
-	return out
+	root.InitDefaultHelpFlag()
 }
 
 // asksForJSON looks for -o json in a command line that the parser may not have understood.
@@ -150,13 +136,27 @@ func flagError(c *cobra.Command, err error) error {
 	case errors.As(err, &missing):
 		err = Usagef("%s needs a value", dashed(missing.GetSpecifiedName(), missing.GetSpecifiedShortnames()))
 	case errors.As(err, &invalid):
-		err = Usagef("--%s %q: %w", invalid.GetFlag().Name, invalid.GetValue(), invalid.Unwrap())
+		err = invalidValue(invalid)
 	case errors.As(err, &syntax):
 		err = Usagef("%q is no flag", syntax.GetSpecifiedFlag())
 	default:
 		err = WithCode(err, ExitUsage)
 	}
 	return WithHint(err, c.CommandPath()+" --help")
+}
+
+// invalidValue says what a flag takes where the parser only says how its parsing failed.
+func invalidValue(e *pflag.InvalidValueError) error {
+	name, value := e.GetFlag().Name, e.GetValue()
+	switch e.GetFlag().Value.Type() {
+	case "bool":
+		return Usagef("--%s: %q is not true or false", name, value)
+	case "int", "int64", "uint", "uint64":
+		return Usagef("--%s: %q is not a whole number, or too large a one", name, value)
+	case "duration":
+		return Usagef("--%s: %q is not a duration such as 30s, 10m or 24h", name, value)
+	}
+	return Usagef("--%s: %w", name, e.Unwrap())
 }
 
 func dashed(name, short string) string {

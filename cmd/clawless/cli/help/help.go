@@ -28,6 +28,7 @@ func Text(c *cobra.Command, p show.Printer) string {
 	if c.IsAdditionalHelpTopicCommand() {
 		return b.String()
 	}
+	c.InitDefaultHelpFlag() // cobra adds it only to a command that runs
 	section("Usage", usageLines(c))
 	section("Examples", examples(c))
 	for _, g := range groups(c) {
@@ -158,11 +159,7 @@ func flagLines(flags []*pflag.Flag, columns int) string {
 	}
 	var b strings.Builder
 	for i, f := range flags {
-		_, text := pflag.UnquoteUsage(f)
-		if d := defaultOf(f); d != "" {
-			text += " (default: " + d + ")"
-		}
-		text = wrap(text, columns-width-4, strings.Repeat(" ", width+4))
+		text := wrap(meaning(f), columns-width-4, strings.Repeat(" ", width+4))
 		fmt.Fprintf(&b, "  %-*s  %s\n", width, heads[i], text)
 	}
 	return b.String()
@@ -183,20 +180,12 @@ func flagHead(f *pflag.Flag) string {
 	return head
 }
 
-// defaultOf is the default worth telling: an empty or false one is what anybody expects.
-func defaultOf(f *pflag.Flag) string {
-	if slices.Contains([]string{"", "false", "0", "0s", "[]"}, f.DefValue) {
-		return ""
-	}
-	return f.DefValue
-}
-
-// wrap breaks a text into lines of at most that many columns; those after the first begin with indent.
+// wrap breaks a text into lines of at most that many columns; those after the first begin with indent. It does not break at a no-break space, which becomes a space.
 func wrap(text string, columns int, indent string) string {
 	columns = max(columns, 24) // on a very narrow terminal a broken line reads better than one word a line
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.SplitSeq(text, " ") {
 		if line != "" && len(line)+1+len(word) > columns {
 			lines = append(lines, line)
 			line = ""
@@ -204,7 +193,24 @@ func wrap(text string, columns int, indent string) string {
 		if line != "" {
 			line += " "
 		}
-		line += word
+		line += strings.ReplaceAll(word, noBreak, " ")
 	}
 	return strings.Join(append(lines, line), "\n"+indent)
+}
+
+const noBreak = "\u00a0"
+
+// meaning is what a flag's usage says, with its default.
+func meaning(f *pflag.Flag) string {
+	_, text := pflag.UnquoteUsage(f)
+	if f.Name == "help" {
+		text = "print this help"
+	}
+	switch {
+	case slices.Contains([]string{"", "false", "0", "0s", "[]"}, f.DefValue): // what anybody expects
+		return text
+	case f.NoOptDefVal == f.DefValue:
+		return text + " (on; --" + f.Name + "=false turns it off)"
+	}
+	return text + " (default:" + noBreak + f.DefValue + ")"
 }

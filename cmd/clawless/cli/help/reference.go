@@ -16,7 +16,7 @@ func WriteReference(w io.Writer, root *cobra.Command) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Commands of %s\n\n%s\n\n", root.Name(), describe(root))
 	for _, c := range Commands(root) {
-		fmt.Fprintf(&b, "- [`%s`](#%s): %s\n", c.CommandPath(), anchor(c), c.Short)
+		fmt.Fprintf(&b, "- [`%s`](#%s): %s\n", path(c), anchor(c), c.Short)
 	}
 	_, _, global := flagSets(root)
 	b.WriteString("\n## Flags of every command\n\n" + flagTable(global))
@@ -43,10 +43,18 @@ func Commands(c *cobra.Command) []*cobra.Command {
 	return out
 }
 
-func anchor(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
+// path is what is typed for a command, or for the help of a topic.
+func path(c *cobra.Command) string {
+	if c.IsAdditionalHelpTopicCommand() {
+		return c.Root().Name() + " help " + c.Name()
+	}
+	return c.CommandPath()
+}
+
+func anchor(c *cobra.Command) string { return strings.ReplaceAll(path(c), " ", "-") }
 
 func writeCommand(b *strings.Builder, c *cobra.Command) {
-	fmt.Fprintf(b, "\n## %s\n\n", c.CommandPath())
+	fmt.Fprintf(b, "\n## %s\n\n", path(c))
 	if c.IsAdditionalHelpTopicCommand() {
 		b.WriteString("```\n" + describe(c) + "\n```\n")
 		return
@@ -72,10 +80,7 @@ func flagTable(flags []*pflag.Flag) string {
 	var b strings.Builder
 	b.WriteString("| flag | meaning |\n|---|---|\n")
 	for _, f := range flags {
-		_, text := pflag.UnquoteUsage(f)
-		if d := defaultOf(f); d != "" {
-			text += " (default: " + d + ")"
-		}
+		text := strings.ReplaceAll(meaning(f), noBreak, " ")
 		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimSpace(flagHead(f)), escapeCell(text))
 	}
 	return b.String()
@@ -99,7 +104,7 @@ func WriteSettings(w io.Writer) error {
 		if f.Flag != "" {
 			flag = "`--" + f.Flag + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s |\n", f.Name, flag, f.Env, defaultCell(f), escapeCell(meaning(f)))
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s |\n", f.Name, flag, f.Env, defaultCell(f), escapeCell(settingMeaning(f)))
 	}
 	b.WriteString("\n`" + config.AnyName + "` is the name of a provider, with which the ids of its models begin; in a variable it is in upper case, with `_` for `-`.\n" +
 		"Durations are written as `30s`, `10m` or `24h`, sizes as `20MiB`, `500KB` or a number of bytes. A list is a list in the file, and `a,b` elsewhere;\n" +
@@ -120,7 +125,7 @@ func defaultCell(f config.Field) string {
 	return "none"
 }
 
-func meaning(f config.Field) string {
+func settingMeaning(f config.Field) string {
 	if len(f.OneOf) > 0 {
 		return f.Usage + ": " + strings.Join(f.OneOf, ", ")
 	}
