@@ -7,10 +7,8 @@ MAKEFLAGS += --no-print-directory
 # A dependency must not be able to fetch another Go on its own.
 export GOTOOLCHAIN ?= local
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+VERSION ?= $(patsubst v%,%,$(shell git describe --tags --always --dirty 2>/dev/null || echo dev))
+LDFLAGS := -X github.com/clawless/clawless/cmd/clawless/version.Version=$(VERSION)
 
 TEST  := build/gotest.sh
 LINT  := go tool -modfile=build/lint/go.mod golangci-lint

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,13 +50,14 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
+var tenants atomic.Int64
+
 // connect gives a client of a fresh tenant, made as OpenAI's own documentation does it. It retries nothing, so that every answer is seen.
 func connect(t *testing.T, monthlyTokens int64) (openai.Client, context.Context) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
-	key, err := under.NewTenant(ctx, name, monthlyTokens)
+	key, err := under.NewTenant(ctx, fmt.Sprintf("%s-%d", strings.ToLower(t.Name()), tenants.Add(1)), monthlyTokens)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 // engine is a model server on loopback.
 type engine struct {
-	cmd     *exec.Cmd
+	proc    *lab.Process
 	url     string
 	logPath string
 	version string
@@ -45,25 +45,18 @@ func startEngine(ctx context.Context, python string, m model, dir string) (*engi
 		return nil, err
 	}
 	defer logFile.Close() // the engine has its own descriptor
-	e.cmd = exec.CommandContext(ctx, python, "-m", "llama_cpp.server", "--model", m.file, "--model_alias", m.name,
+	cmd := exec.CommandContext(ctx, python, "-m", "llama_cpp.server", "--model", m.file, "--model_alias", m.name,
 		"--host", "127.0.0.1", "--port", fmt.Sprint(addr.Port), "--n_ctx", "1024")
-	e.cmd.Env = append(lab.CleanEnv(), "HF_HUB_OFFLINE=1")
-	e.cmd.Stdout, e.cmd.Stderr = logFile, logFile
-	if err := e.cmd.Start(); err != nil {
+	cmd.Env = append(lab.CleanEnv(), "HF_HUB_OFFLINE=1")
+	cmd.Stdout, cmd.Stderr = logFile, logFile
+	if e.proc, err = lab.Start(cmd); err != nil {
 		return nil, err
 	}
-	if err := lab.WaitReady(ctx, e.url+"/v1/models", 5*time.Minute); err != nil {
-		e.stop()
+	if err := e.proc.WaitReady(ctx, e.url+"/v1/models", 5*time.Minute); err != nil {
+		e.proc.Stop()
 		return nil, fmt.Errorf("%w; its log:\n%s", err, e.log())
 	}
 	return e, nil
-}
-
-func (e *engine) stop() {
-	_ = e.cmd.Process.Signal(os.Interrupt) // it may have ended already, and then Wait says so
-	timer := time.AfterFunc(10*time.Second, func() { _ = e.cmd.Process.Kill() })
-	_ = e.cmd.Wait() // ended by a signal
-	timer.Stop()
 }
 
 // log is the end of what the engine wrote.

@@ -97,7 +97,7 @@ func (m model) exercise(ctx context.Context, o options, dir string) (a answers, 
 	if err != nil {
 		return a, err
 	}
-	defer engine.stop()
+	defer engine.proc.Stop()
 	server, err := lab.New(o.bin, dir, "CLAWLESS_PROVIDERS_"+strings.ToUpper(m.provider)+"_BASE_URL="+engine.url+"/v1",
 		"CLAWLESS_PROVIDERS_"+strings.ToUpper(m.provider)+"_API_KEY=unused")
 	if err != nil {

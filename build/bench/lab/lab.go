@@ -2,13 +2,9 @@
 package lab
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +19,7 @@ type Server struct {
 	AdminKey string   // the operator's key
 	Env      []string // more settings, as NAME=value
 	URL      string   // where it listens, once started
-	cmd      *exec.Cmd
+	proc     *Process
 }
 
 // New prepares a server whose data lives in dir. It fails when there is no binary.
@@ -56,11 +52,11 @@ func (s *Server) Start(ctx context.Context) error {
 	cmd.Env = append(CleanEnv(), "CLAWLESS_ADMIN_KEY="+s.AdminKey, "CLAWLESS_DISCOVER_OLLAMA=false", "CLAWLESS_LOG_LEVEL=warn")
 	cmd.Env = append(cmd.Env, s.Env...)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	if err := cmd.Start(); err != nil {
+	if s.proc, err = Start(cmd); err != nil {
 		return err
 	}
-	s.cmd, s.URL = cmd, "http://"+addr
-	if err := WaitReady(ctx, s.URL+"/readyz", time.Minute); err != nil {
+	s.URL = "http://" + addr
+	if err := s.proc.WaitReady(ctx, s.URL+"/readyz", time.Minute); err != nil {
 		s.Stop()
 		return fmt.Errorf("%w; its log:\n%s", err, s.Log())
 	}
@@ -68,21 +64,14 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 // PID is the process that was started last.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
+func (s *Server) PID() int { return s.proc.PID() }
 
-// Stop asks the server to end, as a service manager would, and kills it when it has not after ten seconds. Stopping twice does nothing.
+// Stop ends the server. Stopping twice does nothing.
 func (s *Server) Stop() {
-	if s.cmd != nil {
-		stop(s.cmd)
-		s.cmd = nil
+	if s.proc != nil {
+		s.proc.Stop()
+		s.proc = nil
 	}
-}
-
-func stop(cmd *exec.Cmd) {
-	_ = cmd.Process.Signal(os.Interrupt) // it may have ended already, and then Wait says so
-	timer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
-	_ = cmd.Wait() // a program that was interrupted may well say so
-	timer.Stop()
 }
 
 // Log is the last 4 KiB of what the server wrote.
@@ -114,66 +103,3 @@ func freeAddr() (string, error) {
 	defer ln.Close()
 	return ln.Addr().String(), nil
 }
-
-// WaitReady polls every millisecond until the URL answers 200, at most for limit.
-func WaitReady(ctx context.Context, url string, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		resp, err := client.Do(req)
-		if err == nil {
-			_, err = io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
-			if err == nil && resp.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		if ctx.Err() != nil {
-			return errors.New(url + " was not ready in " + limit.String())
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// Process is another program that this one started, which wrote its address to its first line.
-type Process struct {
-	cmd *exec.Cmd
-	URL string
-}
-
-// StartProcess starts a program and reads its URL from the first line of its standard output.
-func StartProcess(ctx context.Context, path string, args ...string) (*Process, error) {
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &Process{cmd: cmd}
-	line := make([]byte, 256)
-	n, err := out.Read(line)
-	text, _, whole := bytes.Cut(line[:n], []byte("\n"))
-	if err == nil && !whole {
-		err = errors.New("its first line is not a URL")
-	}
-	if err != nil {
-		p.Stop()
-		return nil, fmt.Errorf("%s %s: %w", filepath.Base(path), args, err)
-	}
-	p.URL = string(text)
-	return p, nil
-}
-
-// PID is the process.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
-
-// Stop ends it.
-func (p *Process) Stop() { stop(p.cmd) }
