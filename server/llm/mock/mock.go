@@ -88,6 +88,7 @@ type model struct {
 var models = []model{
 	{Description{"echo", "Answers with the user's last text, streamed word by word."}, planEcho},
 	{Description{"lorem", "Answers with about 120 words of plausible text, the same for the same conversation."}, planLorem},
+	{Description{"recall", "Answers with what the user said earlier in the conversation, to see that a session remembers."}, planRecall},
 	{Description{"tools", "Calls the tool named in tool_choice or in the user's text, or else the first one offered, with arguments that fit its schema; then answers with the result."}, planTools},
 	{Description{"slow", "Answers like lorem with 40 ms between the words, to try cancelling and resuming."}, planSlow},
 	{Description{"fail-429", "Refuses every call with 429 and Retry-After: 2."}, failAlways(failRate)},

@@ -3,6 +3,7 @@ package mock
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +14,21 @@ func planEcho(p *Provider, c *call) script {
 	text := c.userText()
 	if text == "" {
 		text = "There is no user message to repeat."
+	}
+	return script{text: c.formatted(text), pace: p.Pace}
+}
+
+// planRecall shows what a model gets of a conversation, which nothing else of the mock models does.
+func planRecall(p *Provider, c *call) script {
+	var said []string
+	for _, m := range c.req.Messages {
+		if m.Role == "user" {
+			said = append(said, strconv.Quote(textOf(m.Content)))
+		}
+	}
+	text := "This is the first thing you have said."
+	if n := len(said) - 1; n > 0 {
+		text = "Earlier you said: " + strings.Join(said[:n], ", ") + "."
 	}
 	return script{text: c.formatted(text), pace: p.Pace}
 }
