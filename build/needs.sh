@@ -23,6 +23,7 @@ need "chromium|chromium-browser|google-chrome" chromium
 need tmux tmux
 need jq jq
 need node nodejs
+need npm npm
 need shellcheck shellcheck
 if [ ! -e /usr/include/stdio.h ] && [ "$(uname)" = Linux ]; then
   missing+=("C headers") packages+=(libc6-dev)
@@ -31,7 +32,19 @@ if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/ini
   missing+=(postgres) packages+=(postgresql)
 fi
 
-if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
+# The widget's tests need a newer node than some distributions have.
+node_is_new() { node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'; }
+check_node() {
+  if ! node_is_new; then
+    echo "needs: node $(node --version) is older than 20.19, which the widget's tests need: install a newer one" >&2
+    exit 1
+  fi
+}
+
+if [ ${#missing[@]} -eq 0 ]; then
+  check_node
+  exit 0
+fi
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
   echo "needs: missing ${missing[*]}" >&2
   echo "needs: install them and run this again (on Debian: apt-get install ${packages[*]})" >&2
@@ -47,3 +60,4 @@ echo "needs: installing ${packages[*]}"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+check_node

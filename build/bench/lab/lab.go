@@ -49,7 +49,8 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	defer logFile.Close() // the process has its own descriptor
 	cmd := exec.CommandContext(ctx, s.Bin, "serve", "--addr", addr, "--data-dir", filepath.Join(s.Dir, "data"))
-	cmd.Env = append(CleanEnv(), "CLAWLESS_ADMIN_KEY="+s.AdminKey, "CLAWLESS_DISCOVER_OLLAMA=false", "CLAWLESS_LOG_LEVEL=warn")
+	cmd.Env = append(CleanEnv(), "CLAWLESS_ADMIN_KEY="+s.AdminKey, "CLAWLESS_DISCOVER_OLLAMA=false", "CLAWLESS_LOG_LEVEL=warn",
+		"HOME="+s.Dir, "XDG_CONFIG_HOME="+s.Dir, "XDG_DATA_HOME="+s.Dir, "XDG_CACHE_HOME="+s.Dir) // the user's own profiles stay as they are
 	cmd.Env = append(cmd.Env, s.Env...)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	if s.proc, err = Start(cmd); err != nil {
