@@ -45,6 +45,7 @@ type DB struct {
 	dialect Dialect
 	engine  engine
 	opts    Options
+	closed  atomic.Bool
 	current atomic.Bool // whether the schema is the one this program was made for
 }
 
@@ -116,7 +117,11 @@ func (d *DB) Ready(ctx context.Context) error {
 }
 
 // Close waits for what is under way, commits every write that was accepted and releases the database. Later calls of Read and Write fail.
+// A second Close does nothing.
 func (d *DB) Close() error {
+	if d.closed.Swap(true) {
+		return nil
+	}
 	if err := d.engine.close(); err != nil {
 		return fmt.Errorf("close the database: %w", err)
 	}

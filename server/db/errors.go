@@ -36,6 +36,10 @@ const (
 
 // storeFault is the one place where a driver's error becomes a fault. It goes by codes alone; texts are kept for the log.
 func storeFault(statement string, err error) *fault.Error {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return known
+	}
 	cause := &storeError{statement: statement, err: err}
 	var pg *pgconn.PgError
 	switch code, ok := sqliteCode(err); {

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -48,8 +49,12 @@ func (d *DB) Migrate(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = release() }()
-	if _, err := d.version(ctx, handle); err != nil {
+	version, err := schemaVersion(ctx, handle, d.dialect)
+	if err != nil {
 		return err
+	}
+	if newest, err := latest(d.dialect); err != nil || version == newest {
+		return errors.Join(err, d.check(ctx))
 	}
 	provider, err := d.provider(handle)
 	if err != nil {
@@ -74,7 +79,7 @@ func (d *DB) provider(handle *sqlx.DB) (*goose.Provider, error) {
 	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
 	if d.dialect == Postgres {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // seconds between tries, and tries
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +95,7 @@ func (d *DB) check(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = release() }()
-	version, err := d.version(ctx, handle)
+	version, err := schemaVersion(ctx, handle, d.dialect)
 	if err != nil {
 		return err
 	}
@@ -161,11 +166,7 @@ func (d *DB) Status(ctx context.Context) (Status, error) {
 	return st, nil
 }
 
-// version is the newest applied step, 0 for an empty database, and an error when this program is too old for it or somebody else's tables are in it.
-func (d *DB) version(ctx context.Context, handle *sqlx.DB) (int64, error) {
-	return schemaVersion(ctx, handle, d.dialect)
-}
-
+// schemaVersion is the newest applied step, 0 for an empty database, and an error when this program is too old for it or somebody else's tables are in it.
 func schemaVersion(ctx context.Context, handle *sqlx.DB, dialect Dialect) (int64, error) {
 	steps, err := applied(ctx, handle, dialect)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,13 +16,15 @@ import (
 
 // postgresEngine is the engine on a server: Read and Write are ordinary transactions on a pool.
 type postgresEngine struct {
-	pool *pgxpool.Pool
-	db   *sqlx.DB
+	pool   *pgxpool.Pool
+	db     *sqlx.DB
+	closed atomic.Bool
 }
 
 const (
 	defaultPool    = 16
 	connectTimeout = 10 * time.Second
+	writeLimit     = 30 * time.Second // for a whole Write, so that a dead network cannot hold it for ever
 )
 
 func openPostgres(ctx context.Context, opts Options) (*postgresEngine, error) {
@@ -66,15 +69,26 @@ func (e *postgresEngine) greet(ctx context.Context, log *slog.Logger) error {
 }
 
 func (e *postgresEngine) read(ctx context.Context, fn func(Querier) error) error {
-	return e.transaction(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, fn)
+	return e.transaction(ctx, ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, fn)
 }
 
+// write lets the caller's context limit the wait for a connection alone: a commit that is cancelled half way would leave the caller without its outcome.
 func (e *postgresEngine) write(ctx context.Context, fn func(Querier) error) error {
-	return e.transaction(ctx, nil, fn)
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	return e.transaction(ctx, own, nil, fn)
 }
 
-func (e *postgresEngine) transaction(ctx context.Context, opts *sql.TxOptions, fn func(Querier) error) error {
-	tx, err := e.db.BeginTxx(ctx, opts)
+func (e *postgresEngine) transaction(wait, ctx context.Context, opts *sql.TxOptions, fn func(Querier) error) error {
+	if e.closed.Load() {
+		return errClosed
+	}
+	conn, err := e.db.Connx(wait)
+	if err != nil {
+		return storeFault("connect", err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTxx(ctx, opts)
 	if err != nil {
 		return storeFault("begin", err)
 	}
@@ -101,6 +115,7 @@ func (e *postgresEngine) admin() (*sqlx.DB, func() error, error) {
 }
 
 func (e *postgresEngine) close() error {
+	e.closed.Store(true)
 	err := e.db.Close()
 	e.pool.Close()
 	return err

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/clawless/clawless/server/fault"
 )
 
 // Querier runs statements of the registry inside one Read or Write. It is only valid until the function it was given to returns.
@@ -42,7 +44,10 @@ func (q *querier) begin(ctx context.Context) error {
 	if q.failed != nil {
 		return q.failed
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return fault.From(err)
+	}
+	return nil
 }
 
 // end turns a driver's error into a fault and remembers it.

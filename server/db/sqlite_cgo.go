@@ -3,9 +3,11 @@
 package db
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/mattn/go-sqlite3"
 )
 
@@ -34,3 +36,25 @@ func sqliteMessage(err error) string {
 	}
 	return ""
 }
+
+// breaker interrupts whatever runs on a connection. The driver does so by itself when a context ends, but only once, and that once has no effect when it falls
+// between the last look at the context and SQLite's first step. It has no call for it either; running a statement under an ended context comes to the same.
+type breaker struct{ stmt driver.Stmt }
+
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+func newBreaker(conn *sqlx.Conn) (*breaker, error) {
+	b := &breaker{}
+	err := conn.Raw(func(c any) (err error) {
+		b.stmt, err = c.(driver.Conn).Prepare("SELECT 1 WHERE 0") // a row would leave it half run, and SQLite interrupts everything until nothing is
+		return err
+	})
+	return b, err
+}
+
+func (b *breaker) interrupt() { _, _ = b.stmt.(driver.StmtExecContext).ExecContext(ended, nil) }
+func (b *breaker) close()     { _ = b.stmt.Close() }

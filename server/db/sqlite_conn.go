@@ -10,14 +10,17 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// readLimit ends a read that keeps its snapshot too long: while one is held, the log behind it can only grow.
-const readLimit = 5 * time.Second
+const (
+	readLimit      = 5 * time.Second // for a whole Read: while its snapshot is held, the log behind it can only grow
+	interruptEvery = 5 * time.Millisecond
+)
 
 // liteConn is one connection with the statements prepared on it.
 type liteConn struct {
 	conn            *sqlx.Conn
 	stmts           map[*statement]*sql.Stmt
 	begin, rollback *sql.Stmt
+	breaker         *breaker
 }
 
 func openConn(ctx context.Context, handle *sqlx.DB, pragmas []pragma, begin string) (*liteConn, error) {
@@ -32,11 +35,19 @@ func openConn(ctx context.Context, handle *sqlx.DB, pragmas []pragma, begin stri
 	if err == nil {
 		c.rollback, err = conn.PrepareContext(ctx, "ROLLBACK")
 	}
+	if err == nil {
+		c.breaker, err = newBreaker(conn)
+	}
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+func (c *liteConn) close() {
+	c.breaker.close()
+	_ = c.conn.Close()
 }
 
 func (c *liteConn) prepared(s *statement) (*sql.Stmt, error) {
@@ -83,12 +94,13 @@ func (c *liteConn) exec(ctx context.Context, s *statement, t Tenant, args Args) 
 // readers hands out the read-only connections, first come, first served.
 type readers struct {
 	idle    chan *liteConn
+	limit   time.Duration
 	stopped chan struct{}
 	once    sync.Once
 }
 
 func openReaders(ctx context.Context, handle *sqlx.DB, n int) (*readers, error) {
-	r := &readers{idle: make(chan *liteConn, n), stopped: make(chan struct{})}
+	r := &readers{idle: make(chan *liteConn, n), limit: readLimit, stopped: make(chan struct{})}
 	for range n {
 		c, err := openConn(ctx, handle, readerPragmas, "BEGIN")
 		if err != nil {
@@ -105,13 +117,13 @@ func (r *readers) stop() {
 		close(r.stopped)
 		for range cap(r.idle) {
 			c := <-r.idle
-			_ = c.conn.Close()
+			c.close()
 		}
 	})
 }
 
 func (r *readers) run(caller context.Context, fn func(Querier) error) error {
-	ctx, cancel := context.WithTimeout(caller, readLimit)
+	ctx, cancel := context.WithTimeout(caller, r.limit)
 	defer cancel()
 	var c *liteConn
 	select {
@@ -134,9 +146,14 @@ func (r *readers) run(caller context.Context, fn func(Querier) error) error {
 	if _, err := c.begin.ExecContext(context.Background()); err != nil {
 		return storeFault("begin", err)
 	}
-	expire := context.AfterFunc(ctx, s.end)
-	defer s.end()
-	defer expire()
+	s.watch.Add(1)
+	stop := context.AfterFunc(ctx, s.expire)
+	defer func() {
+		if !stop() {
+			s.watch.Wait()
+		}
+		s.end()
+	}()
 	q := &querier{run: s}
 	return finish(q, fn(q))
 }
@@ -145,10 +162,11 @@ var errClosed = fault.New(fault.ShuttingDown, "the database is closed")
 
 // snapshot is the transaction of one Read. Its lock lets the time limit end it between two statements, even if the function that holds it never comes back.
 type snapshot struct {
-	ctx  context.Context
-	conn *liteConn
-	mu   sync.Mutex
-	over bool
+	ctx   context.Context
+	conn  *liteConn
+	watch sync.WaitGroup // expire, once it has begun
+	mu    sync.Mutex     // held while a statement runs
+	over  bool
 }
 
 func (s *snapshot) query(st *statement, t Tenant, args Args, dest any, scan scanner) error {
@@ -167,6 +185,19 @@ func (s *snapshot) exec(st *statement, t Tenant, args Args) (sql.Result, error) 
 		return nil, s.ctx.Err()
 	}
 	return s.conn.exec(s.ctx, st, t, args)
+}
+
+// expire ends the snapshot when its time is up or its caller has left. The driver interrupts the running statement, but it may come a moment too early for that, so expire tries again.
+func (s *snapshot) expire() {
+	defer s.watch.Done()
+	again := time.NewTicker(interruptEvery)
+	defer again.Stop()
+	for !s.mu.TryLock() {
+		<-again.C
+		s.conn.breaker.interrupt()
+	}
+	s.mu.Unlock()
+	s.end()
 }
 
 func (s *snapshot) end() {

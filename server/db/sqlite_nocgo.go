@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/jmoiron/sqlx"
 	"modernc.org/sqlite"
 )
 
@@ -45,3 +46,11 @@ func sqliteMessage(err error) string {
 	}
 	return text
 }
+
+// breaker does nothing here: this driver loses no interrupt.
+type breaker struct{}
+
+func newBreaker(*sqlx.Conn) (*breaker, error) { return &breaker{}, nil }
+
+func (*breaker) interrupt() {}
+func (*breaker) close()     {}

@@ -21,6 +21,8 @@ const (
 	defaultQueue    = 4096 // writes that may wait
 	checkpointAfter = 1000 // writes after which the log is folded into the file
 	checkpointIdle  = time.Second
+	pageSize        = 4096
+	logAlarm        = 64 << 20 // bytes of log that could not be folded
 )
 
 // job is one Write: a function and the place where its caller waits.
@@ -71,7 +73,7 @@ func openWriter(ctx context.Context, handle *sqlx.DB, opts Options) (*writer, er
 	w := &writer{conn: conn, log: opts.Log, queue: make(chan *job, size), stopped: make(chan struct{})}
 	for text, stmt := range map[string]**sql.Stmt{"COMMIT": &w.commit, "SAVEPOINT w": &w.save, "ROLLBACK TO w": &w.undo, "RELEASE w": &w.release} {
 		if *stmt, err = conn.conn.PrepareContext(ctx, text); err != nil {
-			_ = conn.conn.Close()
+			conn.close()
 			return nil, err
 		}
 	}
@@ -145,7 +147,7 @@ func (w *writer) run() {
 			go w.run()
 			return
 		}
-		_ = w.conn.conn.Close()
+		w.conn.close()
 		close(w.stopped)
 	}()
 	for {
@@ -313,6 +315,9 @@ func (w *writer) checkpoint() {
 	var busy, frames, folded int64
 	err := w.conn.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &folded)
 	if err == nil {
+		if left := (frames - folded) * pageSize; left > logAlarm {
+			w.log.Warn("the database's log grows because a reader keeps an old snapshot", "bytes", left)
+		}
 		return
 	}
 	if code, _ := sqliteCode(err); code&0xff == liteIOErr || code&0xff == liteCorrupt {

@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
+
+	"github.com/clawless/clawless/server/fault"
 )
 
 // statement is one SQL text of the registry, compiled for both engines.
@@ -159,11 +163,13 @@ func (s *statement) bind(names []string, t Tenant, args Args) ([]any, error) {
 // portable turns what the two drivers would store differently into what both store alike.
 func portable(v any) (any, error) {
 	switch v := v.(type) {
+	case string:
+		return text(v)
 	case json.RawMessage:
 		if v == nil {
 			return nil, nil
 		}
-		return string(v), nil
+		return text(string(v))
 	case bool:
 		if v {
 			return int64(1), nil
@@ -173,4 +179,12 @@ func portable(v any) (any, error) {
 		return nil, fmt.Errorf("a %T is stored as db.At(t)", v)
 	}
 	return v, nil
+}
+
+// text refuses what Postgres cannot keep and SQLite would, such as a title that a client wrote with a zero byte in it.
+func text(s string) (any, error) {
+	if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
+		return nil, fault.New(fault.InvalidRequest, "text with a zero byte or broken UTF-8 cannot be stored")
+	}
+	return s, nil
 }
