@@ -19,59 +19,61 @@ func valid() Settings {
 	return s
 }
 
+var validateCases = []struct {
+	name string
+	set  func(*Settings)
+	want string // field and a part of the message; empty when there is no problem
+}{
+	{"defaults", func(*Settings) {}, ""},
+	{"loopback v6", func(s *Settings) { s.Addr = "[::1]:0" }, ""},
+	{"localhost", func(s *Settings) { s.Addr = "localhost:8787" }, ""},
+	{"127.0.0.2", func(s *Settings) { s.Addr = "127.0.0.2:1" }, ""},
+	{"all interfaces", func(s *Settings) { s.Addr = ":8787" }, "addr: :8787 can be reached from other machines"},
+	{"public", func(s *Settings) { s.Addr = "0.0.0.0:8787" }, "addr: 0.0.0.0:8787 can be reached"},
+	{"mapped v4", func(s *Settings) { s.Addr = "[::ffff:10.0.0.1]:1" }, "addr: [::ffff:10.0.0.1]:1 can be reached"},
+	{"a name is not looked up", func(s *Settings) { s.Addr = "localhost.example:1" }, "addr: localhost.example:1 can be"},
+	{"public behind proxy", func(s *Settings) { s.Addr, s.BehindProxy = "0.0.0.0:80", true }, ""},
+	{"public with TLS", func(s *Settings) { s.Addr, s.TLSCert, s.TLSKey = "0.0.0.0:443", "c", "k" }, ""},
+	{"no port", func(s *Settings) { s.Addr = "127.0.0.1" }, `addr: "127.0.0.1" is not host:port`},
+	{"port too big", func(s *Settings) { s.Addr = "127.0.0.1:65536" }, `addr: port "65536"`},
+	{"port by name", func(s *Settings) { s.Addr = "127.0.0.1:http" }, `addr: port "http"`},
+	{"cert alone", func(s *Settings) { s.TLSCert = "c" }, "tls_key: tls_cert is set"},
+	{"key alone", func(s *Settings) { s.TLSKey = "k" }, "tls_cert: tls_key is set"},
+	{"metrics on addr", func(s *Settings) { s.MetricsAddr = s.Addr }, "metrics_addr: is the same as addr"},
+	{"metrics elsewhere", func(s *Settings) { s.MetricsAddr = "0.0.0.0:9090" }, ""},
+	{"both on a free port", func(s *Settings) { s.Addr, s.MetricsAddr = "127.0.0.1:0", "127.0.0.1:0" }, ""},
+	{"public url", func(s *Settings) { s.PublicURL = "https://a.example/x" }, ""},
+	{"public url without scheme", func(s *Settings) { s.PublicURL = "a.example" }, "public_url: is not an address"},
+	{"public url with query", func(s *Settings) { s.PublicURL = "https://a.example/?x" }, "public_url: has a query"},
+	{"public url with password", func(s *Settings) { s.PublicURL = "https://u:geheim@a.example" }, "public_url: holds a user name"},
+	{"origins", func(s *Settings) { s.CORSOrigins = []string{"*", "http://127.0.0.1:3000"} }, ""},
+	{"origin with path", func(s *Settings) { s.CORSOrigins = []string{"*", "https://a.example/"} }, "cors_origins[1]: "},
+	{"postgres", func(s *Settings) { s.DatabaseURL, s.DataDir = "postgres://u:p@h/d", "" }, ""},
+	{"mysql", func(s *Settings) { s.DatabaseURL = "mysql://u:geheim@h/d" }, "database_url: is not postgres://"},
+	{"bad database url", func(s *Settings) { s.DatabaseURL = "postgres://u:geheim%zz@h/d" }, "database_url: is not postgres://"},
+	{"no home", func(s *Settings) { s.DataDir = "" }, "data_dir: is empty"},
+	{"tiny body", func(s *Settings) { s.MaxBodyBytes = 12 }, "max_body_bytes: 12 is not between 1KiB and 1GiB"},
+	{"huge body", func(s *Settings) { s.MaxBodyBytes = 2 << 30 }, "max_body_bytes: 2GiB is not between"},
+	{"no drain", func(s *Settings) { s.DrainTimeout = 0 }, ""},
+	{"negative drain", func(s *Settings) { s.DrainTimeout = -1 }, "drain_timeout: -1ns is not a positive"},
+	{"no retention", func(s *Settings) { s.RunRetention = 0 }, "run_retention: 0s is not a positive"},
+	{"alias", func(s *Settings) { s.Models, s.DefaultModel = map[string]string{"fast": "mock/echo"}, "fast" }, ""},
+	{"alias with slash", func(s *Settings) { s.Models = map[string]string{"a/b": "mock/echo"} }, "models.a/b: another name"},
+	{"alias default", func(s *Settings) { s.Models = map[string]string{"default": "mock/echo"} }, "models.default: is taken"},
+	{"alias of alias", func(s *Settings) { s.Models = map[string]string{"a": "b"} }, `models.a: "b" is not provider/model`},
+	{"default model", func(s *Settings) { s.DefaultModel = "workersai/@cf/meta/llama-3" }, ""},
+	{"default model without provider", func(s *Settings) { s.DefaultModel = "gpt" }, `default_model: "gpt" is neither`},
+	{"provider", func(s *Settings) { s.Providers = map[string]Provider{"box-1": {BaseURL: "http://127.0.0.1:1/v1"}} }, ""},
+	{"provider's name", func(s *Settings) { s.Providers = map[string]Provider{"Box": {}} }, "providers.Box: a provider's name"},
+	{"provider's url", func(s *Settings) { s.Providers = map[string]Provider{"b": {BaseURL: "box"}} }, "providers.b.base_url: is not an address"},
+	{"twins", func(s *Settings) { s.Providers = map[string]Provider{"a-b": {}, "a_b": {}} }, "providers.a_b: cannot be told from a-b"},
+	{"key twice", func(s *Settings) {
+		s.Providers = map[string]Provider{"b": {APIKey: "geheim", APIKeyFile: "f"}}
+	}, "providers.b.api_key_file: api_key is set too"},
+}
+
 func TestValidate(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		set  func(*Settings)
-		want string // field and a part of the message; empty when there is no problem
-	}{
-		{"defaults", func(*Settings) {}, ""},
-		{"loopback v6", func(s *Settings) { s.Addr = "[::1]:0" }, ""},
-		{"localhost", func(s *Settings) { s.Addr = "localhost:8787" }, ""},
-		{"127.0.0.2", func(s *Settings) { s.Addr = "127.0.0.2:1" }, ""},
-		{"all interfaces", func(s *Settings) { s.Addr = ":8787" }, "addr: :8787 can be reached from other machines"},
-		{"public", func(s *Settings) { s.Addr = "0.0.0.0:8787" }, "addr: 0.0.0.0:8787 can be reached"},
-		{"mapped v4", func(s *Settings) { s.Addr = "[::ffff:10.0.0.1]:1" }, "addr: [::ffff:10.0.0.1]:1 can be reached"},
-		{"a name is not looked up", func(s *Settings) { s.Addr = "localhost.example:1" }, "addr: localhost.example:1 can be"},
-		{"public behind proxy", func(s *Settings) { s.Addr, s.BehindProxy = "0.0.0.0:80", true }, ""},
-		{"public with TLS", func(s *Settings) { s.Addr, s.TLSCert, s.TLSKey = "0.0.0.0:443", "c", "k" }, ""},
-		{"no port", func(s *Settings) { s.Addr = "127.0.0.1" }, `addr: "127.0.0.1" is not host:port`},
-		{"port too big", func(s *Settings) { s.Addr = "127.0.0.1:65536" }, `addr: port "65536"`},
-		{"port by name", func(s *Settings) { s.Addr = "127.0.0.1:http" }, `addr: port "http"`},
-		{"cert alone", func(s *Settings) { s.TLSCert = "c" }, "tls_key: tls_cert is set"},
-		{"key alone", func(s *Settings) { s.TLSKey = "k" }, "tls_cert: tls_key is set"},
-		{"metrics on addr", func(s *Settings) { s.MetricsAddr = s.Addr }, "metrics_addr: is the same as addr"},
-		{"metrics elsewhere", func(s *Settings) { s.MetricsAddr = "0.0.0.0:9090" }, ""},
-		{"both on a free port", func(s *Settings) { s.Addr, s.MetricsAddr = "127.0.0.1:0", "127.0.0.1:0" }, ""},
-		{"public url", func(s *Settings) { s.PublicURL = "https://a.example/x" }, ""},
-		{"public url without scheme", func(s *Settings) { s.PublicURL = "a.example" }, "public_url: is not an address"},
-		{"public url with query", func(s *Settings) { s.PublicURL = "https://a.example/?x" }, "public_url: has a query"},
-		{"public url with password", func(s *Settings) { s.PublicURL = "https://u:geheim@a.example" }, "public_url: holds a user name"},
-		{"origins", func(s *Settings) { s.CORSOrigins = []string{"*", "http://127.0.0.1:3000"} }, ""},
-		{"origin with path", func(s *Settings) { s.CORSOrigins = []string{"*", "https://a.example/"} }, "cors_origins[1]: "},
-		{"postgres", func(s *Settings) { s.DatabaseURL, s.DataDir = "postgres://u:p@h/d", "" }, ""},
-		{"mysql", func(s *Settings) { s.DatabaseURL = "mysql://u:geheim@h/d" }, "database_url: is not postgres://"},
-		{"bad database url", func(s *Settings) { s.DatabaseURL = "postgres://u:geheim%zz@h/d" }, "database_url: is not postgres://"},
-		{"no home", func(s *Settings) { s.DataDir = "" }, "data_dir: is empty"},
-		{"tiny body", func(s *Settings) { s.MaxBodyBytes = 12 }, "max_body_bytes: 12 is not between 1KiB and 1GiB"},
-		{"huge body", func(s *Settings) { s.MaxBodyBytes = 2 << 30 }, "max_body_bytes: 2GiB is not between"},
-		{"no drain", func(s *Settings) { s.DrainTimeout = 0 }, ""},
-		{"negative drain", func(s *Settings) { s.DrainTimeout = -1 }, "drain_timeout: -1ns is not a positive"},
-		{"no retention", func(s *Settings) { s.RunRetention = 0 }, "run_retention: 0s is not a positive"},
-		{"alias", func(s *Settings) { s.Models, s.DefaultModel = map[string]string{"fast": "mock/echo"}, "fast" }, ""},
-		{"alias with slash", func(s *Settings) { s.Models = map[string]string{"a/b": "mock/echo"} }, "models.a/b: another name"},
-		{"alias default", func(s *Settings) { s.Models = map[string]string{"default": "mock/echo"} }, "models.default: is taken"},
-		{"alias of alias", func(s *Settings) { s.Models = map[string]string{"a": "b"} }, `models.a: "b" is not provider/model`},
-		{"default model", func(s *Settings) { s.DefaultModel = "workersai/@cf/meta/llama-3" }, ""},
-		{"default model without provider", func(s *Settings) { s.DefaultModel = "gpt" }, `default_model: "gpt" is neither`},
-		{"provider", func(s *Settings) { s.Providers = map[string]Provider{"box-1": {BaseURL: "http://127.0.0.1:1/v1"}} }, ""},
-		{"provider's name", func(s *Settings) { s.Providers = map[string]Provider{"Box": {}} }, "providers.Box: a provider's name"},
-		{"provider's url", func(s *Settings) { s.Providers = map[string]Provider{"b": {BaseURL: "box"}} }, "providers.b.base_url: is not an address"},
-		{"twins", func(s *Settings) { s.Providers = map[string]Provider{"a-b": {}, "a_b": {}} }, "providers.a_b: cannot be told from a-b"},
-		{"key twice", func(s *Settings) {
-			s.Providers = map[string]Provider{"b": {APIKey: "geheim", APIKeyFile: "f"}}
-		}, "providers.b.api_key_file: api_key is set too"},
-	} {
+	for _, tt := range validateCases {
 		t.Run(tt.name, func(t *testing.T) {
 			s := valid()
 			tt.set(&s)

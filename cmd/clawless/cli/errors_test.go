@@ -135,6 +135,8 @@ func TestReport(t *testing.T) {
 		{"own hint first", WithHint(api, "clawless usage"), "clawless: the budget of this month is used up\ntry: clawless usage\nrequest id: req_1\n"},
 		{"login", apiError{status: 401, code: "invalid_api_key", message: "the key is unknown"}, "clawless: the key is unknown\ntry: clawless login\n"},
 		{"unreachable", apiError{message: "no answer"}, "clawless: no answer\ntry: clawless doctor\n"},
+		{"ctrl+c", fmt.Errorf("read the answer: %w", context.Canceled), "clawless: interrupted\n"},
+		{"too late", fmt.Errorf("wait for the server: %w", context.DeadlineExceeded), "clawless: wait for the server: it took too long\n"},
 		{"hostile", errors.New("a\nb\x1b[2J"), "clawless: a b\uFFFD[2J\n"},
 		{
 			"details",

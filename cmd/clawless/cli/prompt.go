@@ -23,7 +23,8 @@ type Confirmation struct {
 	Yes     bool   // the command's --yes
 }
 
-// Confirm asks for the name to be typed, on Err, and returns nil when it was. Without a person to ask it is an error that names --yes.
+// Confirm says what will happen and on which server, asks on Err for the name to be typed, and returns nil when it was. Without a person to ask it is an error that
+// names --yes.
 func (e *Env) Confirm(ctx context.Context, c Confirmation) error {
 	if c.Yes {
 		return nil
@@ -31,7 +32,15 @@ func (e *Env) Confirm(ctx context.Context, c Confirmation) error {
 	if !e.canAsk() {
 		return Usagef("%s, and nobody can be asked: add --yes", c.Warning)
 	}
-	_, _ = fmt.Fprintf(e.Err, "%s\ntype %s to go on: ", show.Clean(c.Warning), show.Clean(c.Name))
+	t, err := e.Target()
+	if err != nil {
+		return err
+	}
+	server := t.URL
+	if t.Profile != "" {
+		server += " (profile " + t.Profile + ")"
+	}
+	_, _ = fmt.Fprintf(e.Err, "%s\nserver: %s\ntype %s to go on: ", show.Clean(c.Warning), show.Clean(server), show.Clean(c.Name))
 	line, err := wait(ctx, e.readLine)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err

@@ -44,11 +44,24 @@ func TestConfirm(t *testing.T) {
 			if ExitCode(err) != tt.code || (err != nil && !strings.Contains(err.Error(), tt.result)) {
 				t.Errorf("got %v (%d), want %d %q", err, ExitCode(err), tt.code, tt.result)
 			}
-			asked := strings.Contains(f.Stderr.String(), "this deletes tenant acme with 3 keys\ntype acme to go on: ")
+			asked := f.Stderr.String() == "this deletes tenant acme with 3 keys\nserver: http://127.0.0.1:8787\ntype acme to go on: "
 			if asked != tt.asked || f.Stdout.Len() > 0 {
 				t.Errorf("asked %v, want %v; Err %q, Out %q", asked, tt.asked, f.Stderr, f.Stdout)
 			}
 		})
+	}
+}
+
+func TestConfirmNamesTheServer(t *testing.T) {
+	f := withProfiles(t)
+	f.Terminal(80)
+	f.Flags.Profile = "prod"
+	f.Stdin.WriteString("acme\n")
+	if err := f.Confirm(context.Background(), Confirmation{Warning: "x", Name: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\nserver: https://prod.example (profile prod)\n"; !strings.Contains(f.Stderr.String(), want) {
+		t.Errorf("asked %q, want %q in it", f.Stderr, want)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ type failure struct {
 }
 
 func failureOf(err error) failure {
-	f := failure{Message: err.Error(), Type: "cli_error", Code: codeName(ExitCode(err))}
+	f := failure{Message: messageOf(err), Type: "cli_error", Code: codeName(ExitCode(err))}
 	var own *Error
 	if errors.As(err, &own) {
 		f.Hint = own.Try
@@ -71,6 +72,14 @@ func failureOf(err error) failure {
 		f.Hint = nextStep(ExitCode(err))
 	}
 	return f
+}
+
+// messageOf puts Go's words for a context that ended into a person's.
+func messageOf(err error) string {
+	if ExitCode(err) == ExitInterrupted {
+		return "interrupted"
+	}
+	return strings.ReplaceAll(err.Error(), context.DeadlineExceeded.Error(), "it took too long")
 }
 
 func codeName(code int) string {

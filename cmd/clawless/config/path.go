@@ -2,6 +2,8 @@ package config
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +37,13 @@ func printPaths(env *cli.Env) error {
 	if err != nil {
 		return err
 	}
-	p := paths{File: file, Places: world.Places(), Profiles: profiles, DataDir: world.DataDir()}
+	places := world.Places()
+	for i, place := range places {
+		if places[i], err = filepath.Abs(place); err != nil {
+			return fmt.Errorf("make %s absolute: %w", place, err)
+		}
+	}
+	p := paths{File: file, Places: places, Profiles: profiles, DataDir: world.DataDir()}
 	if env.Flags.Quiet && file == "" {
 		return nil
 	}

@@ -24,7 +24,11 @@ func Text(c *cobra.Command, p show.Printer) string {
 			b.WriteString("\n" + show.Bold.Paint(p.Colour, title) + "\n" + body)
 		}
 	}
-	b.WriteString(describe(c) + "\n")
+	columns := widest
+	if p.Width > 0 {
+		columns = min(p.Width, widest)
+	}
+	b.WriteString(reflow(describe(c), columns) + "\n")
 	if c.IsAdditionalHelpTopicCommand() {
 		return b.String()
 	}
@@ -36,10 +40,6 @@ func Text(c *cobra.Command, p show.Printer) string {
 	}
 	section("Help topics", topics(c))
 	own, set, global := flagSets(c)
-	columns := widest
-	if p.Width > 0 {
-		columns = min(p.Width, widest)
-	}
 	section("Flags", flagLines(own, columns))
 	section("Settings", flagLines(set, columns))
 	section("Global flags", flagLines(global, columns))
@@ -178,6 +178,27 @@ func flagHead(f *pflag.Flag) string {
 		head += " " + strings.ToUpper(name)
 	}
 	return head
+}
+
+// reflow wraps the paragraphs of a text. An indented line stands for itself, and so does a blank one.
+func reflow(text string, columns int) string {
+	var out, paragraph []string
+	flush := func() {
+		if len(paragraph) > 0 {
+			out = append(out, wrap(strings.Join(paragraph, " "), columns, ""))
+			paragraph = nil
+		}
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if line == "" || strings.HasPrefix(line, " ") {
+			flush()
+			out = append(out, line)
+			continue
+		}
+		paragraph = append(paragraph, line)
+	}
+	flush()
+	return strings.Join(out, "\n")
 }
 
 // wrap breaks a text into lines of at most that many columns; those after the first begin with indent. It does not break at a no-break space, which becomes a space.

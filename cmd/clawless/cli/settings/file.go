@@ -1,8 +1,10 @@
 package settings
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -65,12 +67,21 @@ func readFile(l *layer, path string) error {
 	if err != nil {
 		return fmt.Errorf("read the settings file: %w", err)
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return &Invalid{[]Problem{{Where: path, Message: strings.TrimPrefix(err.Error(), "yaml: ")}}}
-	}
-	if len(doc.Content) == 0 {
+	var doc, rest yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	err = dec.Decode(&doc)
+	if errors.Is(err, io.EOF) || (err == nil && len(doc.Content) == 0) {
 		return nil
+	}
+	if err == nil {
+		if err = dec.Decode(&rest); errors.Is(err, io.EOF) {
+			err = nil
+		} else if err == nil {
+			err = fmt.Errorf("line %d: a second document begins here, and would not be read", rest.Line)
+		}
+	}
+	if err != nil {
+		return &Invalid{[]Problem{{Where: path, Message: strings.TrimPrefix(err.Error(), "yaml: ")}}}
 	}
 	r := fileReader{l, path}
 	r.mapping(doc.Content[0], "", r.setting)

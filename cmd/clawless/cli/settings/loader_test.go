@@ -318,6 +318,8 @@ func TestUnreadableFiles(t *testing.T) {
 		{"providers:\n  - openai\n", "is a mapping"},
 		{"providers:\n  openai: sk-1\n", "is a mapping"},
 		{"models:\n  a: [b]\n", "is one value"},
+		{"log_level: info\n---\nlog_level: debug\n", "line 2: a second document begins here"},
+		{"log_level: info\n---\n[\n", "did not find expected"},
 		{"\x00", "control characters are not allowed"},
 	} {
 		w := newWorld(t)
@@ -397,6 +399,35 @@ func TestRows(t *testing.T) {
 	if l.DrainTimeout != 90*time.Second {
 		t.Errorf("drain_timeout is %v", l.DrainTimeout)
 	}
+}
+
+// FuzzFile feeds any text as the settings file: it is read or refused with reasons, and never more than that.
+func FuzzFile(f *testing.F) {
+	for _, text := range []string{
+		"addr: 127.0.0.1:1\n", "providers: {a: {api_key: b}}", "a: &a [*a]", "? [a]\n: b", "models: {a: &x {b: *x}}", "providers: {'': {driver: x}}", "<<: {addr: b}",
+		"providers: {a b: {driver: ~}}", "---\naddr: x\n---\naddr: y\n", "!!binary aGk=: 1", "providers: {A: {driver: x}, a: {driver: y}}",
+	} {
+		f.Add(text)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		path := filepath.Join(dir, "fuzz.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w := World{File: path, GOOS: "linux", LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return []string{"CLAWLESS_DATA_DIR=d"} }}
+		l, err := w.Load(nil)
+		var invalid *Invalid
+		switch {
+		case err == nil && l == nil:
+			t.Error("neither settings nor an error")
+		case err != nil && (!errors.As(err, &invalid) || len(invalid.Problems) == 0):
+			t.Errorf("an error without reasons: %v", err)
+		}
+		if l != nil {
+			l.Rows()
+		}
+	})
 }
 
 func BenchmarkLoad(b *testing.B) {
