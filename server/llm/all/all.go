@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/anthropic"
 	"github.com/clawless/clawless/server/llm/mock"
 	"github.com/clawless/clawless/server/llm/ollama"
 	"github.com/clawless/clawless/server/llm/openai"
@@ -14,6 +15,7 @@ import (
 var drivers = []llm.Driver{
 	mock.Driver,
 	openai.Driver,
+	anthropic.Driver,
 	ollama.Driver,
 	workersai.Driver,
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"math"
 	"unicode/utf8"
 )
 
@@ -48,4 +49,23 @@ func AppendString(b []byte, s string) []byte {
 func Present(params map[string]json.RawMessage, name string) (json.RawMessage, bool) {
 	raw, ok := params[name]
 	return raw, ok && len(raw) > 0 && string(raw) != "null"
+}
+
+// maxCount is more tokens than any call can use; a larger count is a mistake of the provider.
+const maxCount = 1 << 40
+
+// Count is a number of tokens as providers write it, also as a float. What cannot be one reads as -1, and null as no change.
+type Count int64
+
+// UnmarshalJSON takes any JSON value.
+func (c *Count) UnmarshalJSON(b []byte) error {
+	var f float64
+	if string(b) == "null" {
+		return nil
+	}
+	*c = -1
+	if json.Unmarshal(b, &f) == nil && f >= 0 && f <= maxCount {
+		*c = Count(math.Round(f))
+	}
+	return nil
 }

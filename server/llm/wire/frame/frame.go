@@ -44,13 +44,16 @@ func (t *Template) Match(data []byte) (kind Kind, text string, ok bool) {
 	var literal []byte
 	rest := data
 	for i, seg := range t.fixed {
+		if i == len(t.fixed)-1 {
+			if !sameEnd(rest, seg) {
+				return 0, "", false
+			}
+			break
+		}
 		if !bytes.HasPrefix(rest, seg) {
 			return 0, "", false
 		}
 		rest = rest[len(seg):]
-		if i == len(t.fixed)-1 {
-			break
-		}
 		n := stringEnd(rest)
 		if n < 0 {
 			return 0, "", false
@@ -62,14 +65,22 @@ func (t *Template) Match(data []byte) (kind Kind, text string, ok bool) {
 		}
 		rest = rest[n:]
 	}
-	if len(rest) > 0 {
-		return 0, "", false
-	}
 	if text, ok = unquote(literal); !ok || text == "" {
 		return 0, "", false
 	}
 	t.misses = 0
 	return t.kind, text, true
+}
+
+// sameEnd compares the ends of two frames. Anthropic pads with spaces before the last brace, where they mean nothing.
+func sameEnd(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	if len(a) == 0 || len(b) == 0 || a[len(a)-1] != '}' || b[len(b)-1] != '}' {
+		return false
+	}
+	return bytes.Equal(bytes.TrimRight(a[:len(a)-1], " "), bytes.TrimRight(b[:len(b)-1], " "))
 }
 
 // Learn takes over the shape of a frame that decode read as (kind, text). It proves the shape by decoding the frame with other strings in the gaps: JSON has no
