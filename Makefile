@@ -11,7 +11,6 @@ VERSION ?= $(patsubst v%,%,$(shell git describe --tags --always --dirty 2>/dev/n
 LDFLAGS := -X github.com/clawless/clawless/cmd/clawless/version.Version=$(VERSION)
 
 TEST  := build/gotest.sh
-LINT  := go tool -modfile=build/lint/go.mod golangci-lint
 PKGS  ?= ./...
 
 ##@ Use it
@@ -43,9 +42,8 @@ gates: ## the tests with a budget (time, CPU, memory), which the race detector w
 	$(TEST) gates . -run '(Budget|Overhead|Within)' $(PKGS)
 
 .PHONY: lint
-lint: ## vet and golangci-lint over the product, shellcheck over the scripts
-	$(LINT) run --timeout 20m
-	build/lint-shell.sh
+lint: ## golangci-lint with vet over every module, shellcheck over the scripts
+	build/lint.sh
 
 .PHONY: widget-test
 widget-test: ## the widget's own tests in node (its browser tests are Go tests, and run with race)
@@ -56,18 +54,16 @@ nocgo: ## build without a C compiler, and test the store on that build's SQLite
 	CGO_ENABLED=0 go build -o bin/clawless-nocgo ./cmd/clawless
 	CGO_ENABLED=0 $(TEST) nocgo . ./server/db/...
 
-.PHONY: outside
-outside: ## build and run a program in a module of its own that uses the SDK as a stranger would
-	build/outside.sh
-
 .PHONY: compat
-compat: build ## OpenAI's official Go SDK against the real binary, with only the base URL changed
+compat: build ## the real binary under OpenAI's official Go SDK, and under a stranger's program that uses ours
 	CLAWLESS_BIN=$(CURDIR)/bin/clawless $(TEST) compat build/compat ./...
 
 .PHONY: tools-test
 tools-test: ## the tests of the programs in build/
 	$(TEST) bench build/bench ./...
 	$(TEST) build build ./...
+	$(TEST) e2e build/e2e ./...
+	$(TEST) widget-build widget/internal/build ./...
 
 .PHONY: generate
 generate: ## write again all that is generated: OpenAPI document, SDK, widget, reference

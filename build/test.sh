@@ -35,7 +35,6 @@ step race
 step gates
 step widget-test
 step nocgo
-step outside
 step compat
 step tools-test
 

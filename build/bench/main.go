@@ -33,7 +33,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
 	if len(os.Args) > 2 && (os.Args[1] == "upstream" || os.Args[1] == "floor") {
-		log.Fatal(serveTarget(os.Args[1], os.Args[2:]))
+		log.Fatal(serveTarget(context.Background(), os.Args[1], os.Args[2:]))
 	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin/clawless", "the binary under test")
@@ -53,7 +53,7 @@ func main() {
 }
 
 // serveTarget is the process under test's neighbour: the model server, or the floor in front of it. It writes its address to standard output.
-func serveTarget(kind string, args []string) error {
+func serveTarget(ctx context.Context, kind string, args []string) error {
 	var h http.Handler = upstream.New(streamTokens)
 	if kind == "floor" {
 		up, err := url.Parse(args[0])
@@ -62,7 +62,8 @@ func serveTarget(kind string, args []string) error {
 		}
 		h = floor.New(up)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	ln, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func converse(ctx context.Context, url, key, model string) (a answers, err error
 
 	params.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
 	stream := client.Chat.Completions.NewStreaming(ctx, params)
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // read to its end below
 	var acc openai.ChatCompletionAccumulator
 	for stream.Next() {
 		a.chunks++

@@ -27,16 +27,16 @@ func startEngine(ctx context.Context, python string, m model, dir string) (*engi
 	if err != nil {
 		return nil, fmt.Errorf("%s has no llama_cpp: %w", python, err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := lab.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
-	addr := ln.Addr().(*net.TCPAddr)
-	if err := ln.Close(); err != nil {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
 		return nil, err
 	}
 	e := &engine{
-		url:     "http://" + addr.String(),
+		url:     "http://" + addr,
 		logPath: filepath.Join(dir, "engine.log"),
 		version: "llama-cpp-python " + strings.TrimSpace(string(version)),
 	}
@@ -46,7 +46,7 @@ func startEngine(ctx context.Context, python string, m model, dir string) (*engi
 	}
 	defer logFile.Close() // the engine has its own descriptor
 	cmd := exec.CommandContext(ctx, python, "-m", "llama_cpp.server", "--model", m.file, "--model_alias", m.name,
-		"--host", "127.0.0.1", "--port", fmt.Sprint(addr.Port), "--n_ctx", "1024")
+		"--host", "127.0.0.1", "--port", port, "--n_ctx", "1024")
 	cmd.Env = append(lab.CleanEnv(), "HF_HUB_OFFLINE=1")
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	if e.proc, err = lab.Start(cmd); err != nil {

@@ -5,6 +5,7 @@ package h1
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +69,8 @@ type Conn struct {
 
 // Dial opens a connection to addr.
 func Dial(addr string) (*Conn, error) {
-	c, err := net.DialTimeout("tcp", addr, 10*time.Second)
+	dialer := net.Dialer{Timeout: 10 * time.Second}
+	c, err := dialer.DialContext(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +90,9 @@ var (
 // token the time from the mock's write to this read. keep is false when the
 // connection cannot be used again.
 func (c *Conn) Do(r *Request, timeout time.Duration, onLag func(time.Duration)) (res Result, keep bool, err error) {
-	c.c.SetDeadline(time.Now().Add(timeout))
+	if err = c.c.SetDeadline(time.Now().Add(timeout)); err != nil {
+		return res, false, err
+	}
 	if _, err = c.c.Write(r.Bytes); err != nil {
 		return res, false, err
 	}

@@ -36,7 +36,7 @@ func New(bin, dir string, env ...string) (*Server, error) {
 
 // Start starts the server on a free loopback port and returns when it is ready. When it fails the error holds the end of the server's log.
 func (s *Server) Start(ctx context.Context) error {
-	addr, err := freeAddr()
+	addr, err := FreeAddr(ctx)
 	if err != nil {
 		return err
 	}
@@ -95,9 +95,10 @@ func CleanEnv() (env []string) {
 	return env
 }
 
-// freeAddr finds a loopback address that nobody listens on.
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+// FreeAddr finds a loopback address that nobody listens on.
+func FreeAddr(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	ln, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

@@ -76,10 +76,11 @@ func TestSeedDecides(t *testing.T) {
 		}
 		return b.String()
 	}
-	if write(1) != write(1) {
+	first, again, other := write(1), write(1), write(2)
+	if first != again {
 		t.Error("one seed, two files")
 	}
-	if write(1) == write(2) {
+	if first == other {
 		t.Error("two seeds, one file")
 	}
 }
