@@ -28,7 +28,6 @@ func child(t *testing.T, role, dir string) *exec.Cmd {
 	}
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), childEnv+"="+role, childDirEnv+"="+dir)
-	cmd.Stderr = os.Stderr
 	return cmd
 }
 

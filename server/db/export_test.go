@@ -55,3 +55,24 @@ func Closing(d *DB) bool {
 	defer w.mu.RUnlock()
 	return w.closed
 }
+
+// OpenFile opens any SQLite file without a look at what is in it.
+func OpenFile(path string) *sqlx.DB { return openHandle(path, "rwc", 1, nil) }
+
+// WriterPragma is a setting as the writer of SQLite has it.
+func WriterPragma(ctx context.Context, d *DB, name string) (value string) {
+	err := d.Write(ctx, func(q Querier) error {
+		return q.(*querier).run.(*writer).conn.conn.GetContext(ctx, &value, "PRAGMA "+name)
+	})
+	if err != nil {
+		return err.Error()
+	}
+	return value
+}
+
+// DemandOfWriter asks for another setting until it is restored.
+func DemandOfWriter(name, set, want string) (restore func()) {
+	old := writerPragmas
+	writerPragmas = append(old[:len(old):len(old)], pragma{name, set, want})
+	return func() { writerPragmas = old }
+}

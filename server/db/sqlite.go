@@ -122,7 +122,7 @@ func openSQLite(ctx context.Context, opts Options) (_ *sqliteEngine, err error) 
 			return nil, folderError(dir, err)
 		}
 	}
-	if err := inspect(ctx, e.path); err != nil {
+	if err := inspect(ctx, e.path, e.lock != nil); err != nil {
 		return nil, err
 	}
 	if !opts.ReadOnly {
@@ -142,8 +142,8 @@ func openSQLite(ctx context.Context, opts Options) (_ *sqliteEngine, err error) 
 	return e, nil
 }
 
-// inspect looks at an existing file before anything could change it.
-func inspect(ctx context.Context, path string) error {
+// inspect looks at an existing file before anything could change it. With the folder to ourselves and no log beside the file, SQLite need not even make its helper files.
+func inspect(ctx context.Context, path string, alone bool) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
@@ -151,7 +151,11 @@ func inspect(ctx context.Context, path string) error {
 	if err != nil {
 		return fileError(path, err)
 	}
-	handle := openHandle(path, "ro", 1, readerPragmas)
+	mode := "ro"
+	if _, err := os.Stat(path + "-wal"); alone && errors.Is(err, os.ErrNotExist) {
+		mode = "ro&immutable=1"
+	}
+	handle := openHandle(path, mode, 1, readerPragmas)
 	defer handle.Close()
 	if _, err := schemaVersion(ctx, handle, SQLite); err != nil {
 		return fileError(path, err)

@@ -48,9 +48,12 @@ var ended = func() context.Context {
 }()
 
 func newBreaker(conn *sqlx.Conn) (*breaker, error) {
-	b := &breaker{}
-	err := conn.Raw(func(c any) (err error) {
-		b.stmt, err = c.(driver.Conn).Prepare("SELECT 1 WHERE 0") // a row would leave it half run, and SQLite interrupts everything until nothing is
+	var b *breaker
+	err := conn.Raw(func(c any) error {
+		stmt, err := c.(driver.Conn).Prepare("SELECT 1 WHERE 0") // a row would leave it half run, and SQLite interrupts everything until nothing is
+		if err == nil {
+			b = &breaker{stmt}
+		}
 		return err
 	})
 	return b, err

@@ -20,6 +20,7 @@ type liteConn struct {
 	conn            *sqlx.Conn
 	stmts           map[*statement]*sql.Stmt
 	begin, rollback *sql.Stmt
+	own             []*sql.Stmt // those without a place in the registry
 	breaker         *breaker
 }
 
@@ -30,23 +31,41 @@ func openConn(ctx context.Context, handle *sqlx.DB, pragmas []pragma, begin stri
 	}
 	c := &liteConn{conn: conn, stmts: map[*statement]*sql.Stmt{}}
 	if err = verify(ctx, conn, pragmas); err == nil {
-		c.begin, err = conn.PrepareContext(ctx, begin)
-	}
-	if err == nil {
-		c.rollback, err = conn.PrepareContext(ctx, "ROLLBACK")
-	}
-	if err == nil {
 		c.breaker, err = newBreaker(conn)
 	}
+	if err == nil {
+		c.begin, err = c.prepare(begin)
+	}
+	if err == nil {
+		c.rollback, err = c.prepare("ROLLBACK")
+	}
 	if err != nil {
-		_ = conn.Close()
+		c.close()
 		return nil, err
 	}
 	return c, nil
 }
 
+// prepare keeps a statement of the engine itself until the connection closes.
+func (c *liteConn) prepare(text string) (*sql.Stmt, error) {
+	stmt, err := c.conn.PrepareContext(context.Background(), text)
+	if err == nil {
+		c.own = append(c.own, stmt)
+	}
+	return stmt, err
+}
+
+// close ends every statement first: database/sql leaves those of a single connection to us, and SQLite keeps the files open until the last is gone.
 func (c *liteConn) close() {
-	c.breaker.close()
+	for _, stmt := range c.stmts {
+		_ = stmt.Close()
+	}
+	for _, stmt := range c.own {
+		_ = stmt.Close()
+	}
+	if c.breaker != nil {
+		c.breaker.close()
+	}
 	_ = c.conn.Close()
 }
 
@@ -104,6 +123,10 @@ func openReaders(ctx context.Context, handle *sqlx.DB, n int) (*readers, error) 
 	for range n {
 		c, err := openConn(ctx, handle, readerPragmas, "BEGIN")
 		if err != nil {
+			close(r.idle)
+			for c := range r.idle {
+				c.close()
+			}
 			return nil, err
 		}
 		r.idle <- c

@@ -72,7 +72,7 @@ func openWriter(ctx context.Context, handle *sqlx.DB, opts Options) (*writer, er
 	}
 	w := &writer{conn: conn, log: opts.Log, queue: make(chan *job, size), stopped: make(chan struct{})}
 	for text, stmt := range map[string]**sql.Stmt{"COMMIT": &w.commit, "SAVEPOINT w": &w.save, "ROLLBACK TO w": &w.undo, "RELEASE w": &w.release} {
-		if *stmt, err = conn.conn.PrepareContext(ctx, text); err != nil {
+		if *stmt, err = conn.prepare(text); err != nil {
 			conn.close()
 			return nil, err
 		}
