@@ -40,7 +40,7 @@ type Field struct {
 	Note    string   // what is taken when nothing is set, in words; empty when Default says it
 	Usage   string   // one line, without a full stop
 	OneOf   []string // the allowed values; empty when any is
-	Secret  bool     // never shown, never a flag
+	Secret  bool     // never shown; a flag only where the tag flag:"yes" says so
 }
 
 // Fields lists every setting in the order of the struct; those of a provider come once, under AnyName.
@@ -81,7 +81,7 @@ func describe(sf reflect.StructField, name string) Field {
 	if oneOf := sf.Tag.Get("oneof"); oneOf != "" {
 		f.OneOf = strings.Split(oneOf, ",")
 	}
-	if !f.Secret && !strings.Contains(name, ".") {
+	if (!f.Secret || sf.Tag.Get("flag") == "yes") && !strings.Contains(name, ".") {
 		f.Flag = strings.ReplaceAll(name, "_", "-")
 	}
 	return f

@@ -5,7 +5,7 @@ import "time"
 
 // Settings is everything an operator can set. A field's tags are its whole definition: `name` is the key in the file, from which the flag (--some-name) and the
 // variable (CLAWLESS_SOME_NAME) derive; `default`, `usage`, `value` (what the help calls the value), `type` (when the Go type does not say it), `oneof` and `note` (a default that is worked out) do the rest.
-// A field of type Secret has no flag, because a command line is visible to every user of the machine.
+// A field of type Secret has no flag, because a command line is visible to every user of the machine; `flag:"yes"` makes an exception where the secret part is optional.
 type Settings struct {
 	Addr        string `name:"addr" value:"HOST:PORT" default:"127.0.0.1:8787" usage:"host and port to listen on; port 0 takes a free one"`
 	PublicURL   string `name:"public_url" value:"URL" usage:"address under which users reach the server, for links and the widget" note:"derived from addr"`
@@ -14,7 +14,7 @@ type Settings struct {
 	TLSKey      string `name:"tls_key" value:"FILE" usage:"PEM file with the certificate's private key"`
 
 	DataDir     string `name:"data_dir" value:"FOLDER" usage:"folder of the SQLite database and of files" note:"clawless in the user's data folder"`
-	DatabaseURL Secret `name:"database_url" value:"URL" usage:"postgres://... for Postgres" note:"a SQLite file in data_dir"`
+	DatabaseURL Secret `name:"database_url" flag:"yes" value:"URL" usage:"postgres://... for Postgres; a command line is visible to others, so put one with a password into the variable or the file" note:"a SQLite file in data_dir"`
 
 	LogLevel  string `name:"log_level" value:"LEVEL" default:"info" oneof:"debug,info,warn,error" usage:"least level that is logged"`
 	LogFormat string `name:"log_format" value:"FORMAT" default:"text" oneof:"text,json" usage:"form of log lines"`

@@ -90,6 +90,7 @@ type (
 	messagesIn struct {
 		SessionPath
 		api.PageParams
+		Order string `query:"order" enum:"asc,desc" default:"asc" doc:"asc gives the oldest first, desc the newest"`
 	}
 	sessionOut  struct{ Body SessionBody }
 	listOut     struct{ Body api.Page[SessionBody] }
@@ -109,7 +110,7 @@ func (r Routes) Register(a *api.API) {
 	api.Handle(a, write, op("update-session", "PATCH", "/v1/sessions/{session}", "Change a conversation's settings", 200), r.update)
 	api.Handle(a, write, op("delete-session", "DELETE", "/v1/sessions/{session}", "Delete a conversation with its messages", 204), r.delete)
 	api.Handle(a, write, op("reset-session", "POST", "/v1/sessions/{session}/reset", "Start over with an empty context; the messages stay readable", 200), r.reset)
-	api.Handle(a, read, op("list-messages", "GET", "/v1/sessions/{session}/messages", "List a conversation's messages, oldest first", 200), r.messages)
+	api.Handle(a, read, op("list-messages", "GET", "/v1/sessions/{session}/messages", "List a conversation's messages in order", 200), r.messages)
 }
 
 // Owner is the end user to whom the caller is narrowed: a visitor to itself, a key to nobody.
@@ -229,7 +230,14 @@ func (r Routes) messages(ctx context.Context, in *messagesIn) (*messagesOut, err
 		if err != nil {
 			return err
 		}
-		rows, err = Messages(ctx, q, tenant(ctx), s.ID, after, in.Limit+1)
+		if in.Order == "asc" {
+			rows, err = Messages(ctx, q, tenant(ctx), s.ID, after, in.Limit+1)
+			return err
+		}
+		if after == 0 {
+			after = s.LastSequence + 1
+		}
+		rows, err = MessagesBack(ctx, q, tenant(ctx), s.ID, after, in.Limit+1)
 		return err
 	})
 	if err != nil {

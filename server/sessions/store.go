@@ -36,6 +36,8 @@ var (
 		:name, :model, :finish_reason, :input_tokens, :output_tokens, :now)`)
 	messages = db.Scoped("sessions.messages", `SELECT `+messageColumns+` FROM messages
 		WHERE tenant_id = :tenant_id AND session_id = :session_id AND sequence > :after ORDER BY sequence LIMIT :limit`)
+	messagesBack = db.Scoped("sessions.messages_back", `SELECT `+messageColumns+` FROM messages
+		WHERE tenant_id = :tenant_id AND session_id = :session_id AND sequence < :before ORDER BY sequence DESC LIMIT :limit`)
 	newest = db.Scoped("sessions.newest", `SELECT `+messageColumns+` FROM messages
 		WHERE tenant_id = :tenant_id AND session_id = :session_id AND epoch = :epoch AND sequence < :before ORDER BY sequence DESC LIMIT :limit`)
 	ofRun = db.Scoped("sessions.of_run", `SELECT `+messageColumns+` FROM messages
@@ -195,6 +197,11 @@ func Append(ctx context.Context, q db.Querier, t db.Tenant, m *Message, now time
 // Messages reads up to limit messages after a sequence, oldest first.
 func Messages(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, after int64, limit int) ([]Message, error) {
 	return read(ctx, q, t, messages, db.Args{"session_id": sessionID, "after": after, "limit": limit})
+}
+
+// MessagesBack reads up to limit messages before a sequence, newest first.
+func MessagesBack(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, before int64, limit int) ([]Message, error) {
+	return read(ctx, q, t, messagesBack, db.Args{"session_id": sessionID, "before": before, "limit": limit})
 }
 
 // Newest reads up to limit messages of one epoch before a sequence, newest first.

@@ -141,3 +141,12 @@ func (e *Env) truthy(name string) bool {
 	}
 	return true
 }
+
+// Clean makes text of a server or a model safe for a terminal and keeps its lines: control characters are shown, never obeyed.
+func Clean(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = show.Clean(line)
+	}
+	return strings.Join(lines, "\n")
+}

@@ -97,7 +97,7 @@ func WriteSettings(w io.Writer) error {
 	b.WriteString("# Settings of the server\n\n" +
 		"A setting comes from its flag, else its variable, else the file `clawless.yaml`, else its default. The file is the one of `--config` or\n" +
 		"`CLAWLESS_CONFIG`, else the one in the working folder, else the one in the user's configuration folder. What is misspelt is refused.\n" +
-		"Secrets have no flag. `clawless config show --origin` prints what is in force and where it came from.\n\n" +
+		"Keys have no flag, because a command line is visible to other users. `clawless config show --origin` prints what is in force and where it came from.\n\n" +
 		"| in the file | flag | variable | default | meaning |\n|---|---|---|---|---|\n")
 	for _, f := range config.Fields() {
 		flag := "none"
