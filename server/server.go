@@ -16,6 +16,7 @@ import (
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/keys"
+	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/router"
 	"github.com/clawless/clawless/server/models"
 	"github.com/clawless/clawless/server/quotas"
@@ -33,18 +34,19 @@ const keptEvents = 64 << 20
 type Server struct {
 	Version string
 
-	cfg    config.Settings
-	db     *db.DB
-	log    *slog.Logger
-	node   string // this process in the runs table
-	api    *api.API
-	router *router.Router
-	hub    *runs.Hub
-	chat   *chat.Chat
-	ring   *keys.Ring
-	gate   *widgets.Gate
-	book   *replays.Book
-	reg    *prometheus.Registry
+	cfg       config.Settings
+	db        *db.DB
+	log       *slog.Logger
+	node      string // this process in the runs table
+	providers []llm.Provider
+	api       *api.API
+	router    *router.Router
+	hub       *runs.Hub
+	chat      *chat.Chat
+	ring      *keys.Ring
+	gate      *widgets.Gate
+	book      *replays.Book
+	reg       *prometheus.Registry
 }
 
 // New wires a server over an open, migrated database. With a nil database it registers every operation and can only be described.
@@ -53,7 +55,7 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Version: version, cfg: cfg, db: d, log: log, node: ids.New("node_"), reg: prometheus.NewRegistry(),
+	s := &Server{Version: version, cfg: cfg, db: d, log: log, providers: providers, node: ids.New("node_"), reg: prometheus.NewRegistry(),
 		hub: runs.NewHub(cfg.RunRetention, keptEvents), ring: keys.NewRing(d), gate: widgets.NewGate(d, cfg.CORSOrigins),
 		book: &replays.Book{DB: d, TTL: cfg.IdempotencyTTL}}
 	meters := newMeters(s.reg)

@@ -129,12 +129,12 @@ func (a *answer) tail(b []byte, finish llm.FinishReason, logprobs json.RawMessag
 // usageFrame is the chunk with empty choices that OpenAI sends to those who ask for usage.
 func (a *answer) usageFrame(estimated int64) []byte {
 	b, _ := json.Marshal(struct { // integers and strings always marshal
-		ID      string     `json:"id"`
-		Object  string     `json:"object"`
-		Created int64      `json:"created"`
-		Model   string     `json:"model"`
-		Choices []struct{} `json:"choices"`
-		Usage   CompletionUsage  `json:"usage"`
+		ID      string          `json:"id"`
+		Object  string          `json:"object"`
+		Created int64           `json:"created"`
+		Model   string          `json:"model"`
+		Choices []struct{}      `json:"choices"`
+		Usage   CompletionUsage `json:"usage"`
 	}{a.id, "chat.completion.chunk", a.created, a.model, []struct{}{}, usageBody(a.total(estimated))})
 	return b
 }

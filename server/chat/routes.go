@@ -173,7 +173,7 @@ func (r Routes) Register(a *api.API) {
 	a.Schema(ChatChunk{}, "ChatChunk") // named by the stream's x-sse-event
 	op := huma.Operation{OperationID: "create-chat-completion", Method: "POST", Path: "/v1/chat/completions", Summary: "Ask for an answer", Tags: []string{"chat"},
 		SkipValidateBody: true, // parse is more liberal than a schema and says more
-		Description: "OpenAI's chat completions, plus session_id. A session's turn is a run: its id is in the Clawless-Run-Id header, and it goes on when this connection ends.",
+		Description:      "OpenAI's chat completions, plus session_id. A session's turn is a run: its id is in the Clawless-Run-Id header, and it goes on when this connection ends.",
 		Responses: map[string]*huma.Response{"200": {Description: "A completion, or its chunks when stream is true.", Content: map[string]*huma.MediaType{
 			"application/json":  {Schema: a.Schema(ChatCompletion{}, "ChatCompletion")},
 			"text/event-stream": {Schema: &huma.Schema{Type: "string", Extensions: map[string]any{"x-sse-event": "ChatChunk"}}}}}}}
