@@ -10,7 +10,8 @@ generate() {
   go build -o bin/clawless ./cmd/clawless
   bin/clawless openapi >openapi/openapi.yaml.new
   mv openapi/openapi.yaml.new openapi/openapi.yaml
-  go tool -modfile=build/go.mod oapi-codegen -config build/sdkgen/config.yaml openapi/openapi.yaml
+  go tool -modfile=build/go.mod oapi-codegen -config build/sdkgen/types.yaml openapi/openapi.yaml
+  go tool -modfile=build/go.mod oapi-codegen -config build/sdkgen/client.yaml openapi/openapi.yaml
   go run -C widget/internal/build .
   go build -o bin/clawless ./cmd/clawless
   bin/clawless docs --dir docs/reference

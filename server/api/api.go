@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"path"
 	"reflect"
 	"strings"
 	"time"
@@ -166,8 +167,7 @@ func (a *API) BodySchema(op huma.Operation, v any, name string) {
 
 // Description returns the OpenAPI 3.1 document as YAML and JSON, the same bytes every time.
 func (a *API) Description() (yaml, json []byte, err error) {
-	doc := a.huma.OpenAPI()
-	publish(doc)
+	doc := publish(a.huma.OpenAPI())
 	if yaml, err = doc.YAML(); err != nil {
 		return nil, nil, err
 	}
@@ -186,21 +186,6 @@ func (a *API) Operations() []huma.Operation {
 		}
 	}
 	return out
-}
-
-// publish removes what is right at run time and wrong in a description: additionalProperties false on answers would break strict clients when a field is added.
-func publish(doc *huma.OpenAPI) {
-	for _, s := range doc.Components.Schemas.Map() {
-		if b, ok := s.AdditionalProperties.(bool); ok && !b {
-			s.AdditionalProperties = nil
-		}
-	}
-	for path, item := range doc.Paths { // {model...} is net/http's way to say that the rest may hold slashes
-		if plain := strings.ReplaceAll(path, "...}", "}"); plain != path {
-			delete(doc.Paths, path)
-			doc.Paths[plain] = item
-		}
-	}
 }
 
 // toHuma turns any error into an envelope with its headers and logs what must not be shown.
@@ -235,6 +220,13 @@ func schemaName(t reflect.Type, hint string) string {
 	name := strings.TrimSuffix(huma.DefaultSchemaNamer(t, hint), "Body")
 	if item, ok := strings.CutPrefix(name, "Page"); ok && item != "" && strings.HasPrefix(t.Name(), "Page[") {
 		return item + "Page"
+	}
+	if name == "Settings" { // says nothing among all the API's types: put its room in front
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		room := strings.TrimSuffix(path.Base(t.PkgPath()), "s")
+		return strings.ToUpper(room[:1]) + room[1:] + name
 	}
 	return name
 }
