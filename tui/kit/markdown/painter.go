@@ -21,12 +21,13 @@ type Painter struct {
 	width int
 
 	src   []byte
+	at    *starts
 	out   []string
 	rest  string // what stands before every line: quote bars and indentation
 	lead  string // what stands before the next line instead: a bullet
 	leads bool
 	prefW int
-	depth int // of lists
+	depth int // of lists with bullets
 	flow  kit.Flow
 }
 
@@ -55,14 +56,15 @@ var beginning = join{prev: ast.KindDocument, item: -1}
 
 // paint fills out with the lines of a parsed text.
 func (p *Painter) paint(src []byte, root ast.Node, at *starts, j join) {
+	p.at = at
 	p.src, p.out, p.rest, p.leads, p.prefW, p.depth = src, nil, "", false, 0, 0
 	for n := root.FirstChild(); n != nil; n = n.NextSibling() {
-		blank := j.blank || blankBefore(src, at.at[n])
+		blank := j.blank || blankBefore(src, at.of(n))
 		if j.item >= 0 && blank || j.item < 0 && j.prev != ast.KindDocument && (blank || apart(j.prev, n.Kind())) {
 			p.emit("")
 		}
 		if list, ok := n.(*ast.List); ok {
-			p.list(list, j.item, func(item ast.Node) bool { return blankBefore(src, at.at[item]) })
+			p.list(list, j.item)
 		} else {
 			p.block(n)
 		}
@@ -121,11 +123,15 @@ func (p *Painter) under(first, rest string, w int, f func()) {
 // blocks paints the children of a container.
 func (p *Painter) blocks(parent ast.Node) {
 	for n := parent.FirstChild(); n != nil; n = n.NextSibling() {
-		if n.PreviousSibling() != nil && n.HasBlankPreviousLines() {
+		// A heading may have been moved behind a table that stood in its paragraph: what is in the container's first
+		// line has nothing of the container before it.
+		start := lineOf(p.src, p.at.of(n))
+		set := n.Kind() == extast.KindTable || start > p.at.of(parent) && blankBefore(p.src, start)
+		if n.PreviousSibling() != nil && set {
 			p.emit("")
 		}
 		if list, ok := n.(*ast.List); ok {
-			p.list(list, -1, ast.Node.HasBlankPreviousLines)
+			p.list(list, -1)
 		} else {
 			p.block(n)
 		}
@@ -202,16 +208,18 @@ func (p *Painter) codeLine(s string) {
 	p.emit(bar + s)
 }
 
-// list paints a list; blank says whether an item was set off from the one before it. A number of zero or more
-// stands in for the list's own first number.
-func (p *Painter) list(list *ast.List, number int, blank func(ast.Node) bool) {
+// list paints a list. A number of zero or more stands in for the list's own first number.
+func (p *Painter) list(list *ast.List, number int) {
 	if number < 0 {
 		number = list.Start
 	}
 	bullet := p.th.Sign([...]string{"•", "◦", "▪"}[p.depth%3], "-")
-	p.depth++
+	if !list.IsOrdered() {
+		p.depth++
+		defer func() { p.depth-- }()
+	}
 	for n := list.FirstChild(); n != nil; n = n.NextSibling() {
-		if n != list.FirstChild() && blank(n) {
+		if n != list.FirstChild() && blankBefore(p.src, p.at.of(n)) {
 			p.emit("")
 		}
 		mark := bullet
@@ -222,7 +230,6 @@ func (p *Painter) list(list *ast.List, number int, blank func(ast.Node) bool) {
 		w := kit.Width(mark) + 1
 		p.under(p.th.Style(kit.Accent, mark)+" ", strings.Repeat(" ", w), w, func() { p.blocks(n) })
 	}
-	p.depth--
 }
 
 // text paints the inline content of a block.

@@ -35,34 +35,34 @@ var dialect = sync.OnceValue(func() parser.Parser {
 			at(parser.NewEmphasisParser(), 500),
 			at(extension.NewStrikethroughParser(), 500),
 		),
-		parser.WithParagraphTransformers(at(extension.NewTableParagraphTransformer(), 200)),
+		parser.WithParagraphTransformers(at(tables{extension.NewTableParagraphTransformer()}, 200)),
 		parser.WithASTTransformers(at(extension.NewTableASTTransformer(), 0)),
 	)
 })
 
-// noted notes where the outermost blocks and the items of the outermost lists begin, which the tree does not
-// say. An underlined heading is not noted: it begins where its paragraph did.
+// noted notes where blocks begin, which the tree does not say. An underlined heading is not noted: it begins where
+// its paragraph did.
 type noted struct{ parser.BlockParser }
 
 var startsKey = parser.NewContextKey()
 
 // starts are the places of the last parse.
 type starts struct {
-	at   map[ast.Node]int
-	last int  // the line where the last outermost block, or item of one at the left margin, begins
-	item bool // last is an item that is not its list's first
+	at   map[ast.Node]int // the beginning of the line where a block begins
+	last int              // where the last outermost block, or item of one at the left margin, begins
+	item bool             // last is an item that is not its list's first
+}
+
+// of is a place in the first line of a block. That of a table is not known.
+func (s *starts) of(n ast.Node) int {
+	if at, ok := s.at[n]; ok || n.Type() != ast.TypeBlock || n.Lines() == nil || n.Lines().Len() == 0 {
+		return at
+	}
+	return n.Lines().At(0).Start
 }
 
 // Open opens the block and notes its place.
 func (n noted) Open(parent ast.Node, reader text.Reader, pc parser.Context) (ast.Node, parser.State) {
-	item := parent.Kind() == ast.KindList
-	outer := parent
-	if item {
-		outer = parent.Parent()
-	}
-	if outer == nil || outer.Kind() != ast.KindDocument {
-		return n.BlockParser.Open(parent, reader, pc)
-	}
 	_, seg := reader.PeekLine()
 	node, state := n.BlockParser.Open(parent, reader, pc)
 	if node == nil {
@@ -70,15 +70,34 @@ func (n noted) Open(parent ast.Node, reader text.Reader, pc parser.Context) (ast
 	}
 	src := reader.Source()
 	s := pc.Get(startsKey).(*starts)
-	at := bytes.LastIndexByte(src[:seg.Start], '\n') + 1
+	at := lineOf(src, seg.Start)
 	s.at[node] = at
-	switch {
-	case !item:
+	switch above := parent.Parent(); {
+	case above == nil:
 		s.last, s.item = at, false
+	case parent.Kind() != ast.KindList || above.Kind() != ast.KindDocument:
 	case at > s.last && src[at] != ' ' && src[at] != '\t':
 		s.last, s.item = at, true
 	}
 	return node, state
+}
+
+// tables finds tables in paragraphs that hold a bar at all. Indentation goes first: whether the parser has removed
+// it by now depends on what follows the paragraph, and must not.
+type tables struct{ parser.ParagraphTransformer }
+
+// Transform turns the paragraph into a table if it is one.
+func (t tables) Transform(node *ast.Paragraph, reader text.Reader, pc parser.Context) {
+	lines, bar := node.Lines(), false
+	for i := range lines.Len() {
+		seg := lines.At(i)
+		seg = seg.TrimLeftSpace(reader.Source())
+		lines.Set(i, seg)
+		bar = bar || bytes.IndexByte(seg.Value(reader.Source()), '|') >= 0
+	}
+	if bar {
+		t.ParagraphTransformer.Transform(node, reader, pc)
+	}
 }
 
 // parse reads src, which has passed Visible.
@@ -89,11 +108,24 @@ func parse(src []byte) (ast.Node, *starts) {
 	return dialect().Parse(text.NewReader(src), parser.WithContext(pc)), s
 }
 
-// blankBefore reports whether the line before the offset is blank.
+// lineOf is the beginning of the line that the offset is in.
+func lineOf(src []byte, at int) int { return bytes.LastIndexByte(src[:at], '\n') + 1 }
+
+// blankBefore reports whether the line before the one that the offset is in is blank but for quote marks.
 func blankBefore(src []byte, at int) bool {
-	if at < 1 {
-		return false
-	}
-	begin := bytes.LastIndexByte(src[:at-1], '\n') + 1
-	return len(bytes.TrimSpace(src[begin:at])) == 0
+	at = lineOf(src, at)
+	return at > 0 && len(bytes.Trim(src[lineOf(src, at-1):at], " \t\n>")) == 0
+}
+
+// CodeBlocks are the contents of the fenced and indented code blocks of a text, in order and as written.
+func CodeBlocks(md string) (blocks []string) {
+	src := []byte(md)
+	root, _ := parse(src)
+	_ = ast.Walk(root, func(n ast.Node, enter bool) (ast.WalkStatus, error) {
+		if enter && (n.Kind() == ast.KindFencedCodeBlock || n.Kind() == ast.KindCodeBlock) {
+			blocks = append(blocks, string(n.Lines().Value(src)))
+		}
+		return ast.WalkContinue, nil
+	})
+	return blocks
 }

@@ -1,0 +1,377 @@
+// Package chat is the conversation: its input, its commands, the answer as it streams in, and what is waiting to be
+// printed into the terminal's scrollback.
+package chat
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/clawless/clawless/tui/kit"
+	"github.com/clawless/clawless/tui/kit/markdown"
+)
+
+// Backend is what a conversation asks of the server. Its methods are called outside of Update.
+type Backend interface {
+	// Ask sends a message and yields the events of its answer; an error is the last thing it yields. When ctx ends it
+	// returns soon.
+	Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, error]
+	// Cancel stops a run on the server, which keeps the text so far.
+	Cancel(ctx context.Context, runID string) error
+	// Messages is a page of a session, the newest page for an empty cursor.
+	Messages(ctx context.Context, sessionID, cursor string) (kit.MessagePage, error)
+	// Models are the models that may be asked for.
+	Models(ctx context.Context) ([]kit.Model, error)
+}
+
+// What the page asks of the program around it.
+type (
+	// Quit asks to leave; what is pending is printed first.
+	Quit struct{}
+	// Suspend asks to hand the terminal back to the shell.
+	Suspend struct{}
+	// ToggleFull asks to enter or leave the full screen.
+	ToggleFull struct{}
+	// Copy asks to put text on the clipboard; a Copied answers it.
+	Copy struct{ Text string }
+	// Copied says how a Copy went: Via names the ways that were taken.
+	Copied struct {
+		Text, Via string
+		Err       error
+	}
+)
+
+// Options are what a page begins with.
+type Options struct {
+	// Theme paints; SessionID and Model are empty for a new session and the tenant's default model.
+	Theme            kit.Theme
+	SessionID, Model string
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// shownMessages is how many messages of a session are printed when it is opened.
+const shownMessages = 20
+
+// maxText is how wide text is painted at most: longer lines are hard to read.
+const maxText = 110
+
+// Page is the conversation. Its methods are for the goroutine of the program's Update.
+type Page struct {
+	ctx     context.Context
+	backend Backend
+	th      kit.Theme
+	keys    kit.Keys
+	now     func() time.Time
+
+	width, height int
+	isFull        bool
+	scroll, fresh int // lines scrolled back in the full screen, and lines that came since
+
+	input   editor
+	past    history
+	menu    menu
+	armed   bool   // the next ctrl+c quits
+	flash   string // a word in the status line until the next key
+	leaving bool
+
+	entries []*entry
+	pending []string // lines that wait to be printed into the scrollback
+	open    *entry   // the answer that is coming in
+	older   string   // the cursor of the messages before the first entry
+	loading bool
+
+	turn     *turn
+	queue    []string // messages to send after the answer
+	reply    strings.Builder
+	lastText string // the last complete or partial answer
+	asked    string // the last message that was sent
+	undone   bool   // its answer failed or was stopped
+	thinking string
+	thoughts int // bytes
+	spin     int
+
+	session, model, served string
+	usage                  kit.Usage
+	models                 []kit.Model
+}
+
+// New makes a page; ctx ends everything that it starts.
+func New(ctx context.Context, b Backend, o Options) *Page {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	p := &Page{ctx: ctx, backend: b, th: o.Theme, keys: kit.NewKeys(), now: o.Now, width: 80, height: 24,
+		session: o.SessionID, model: o.Model}
+	p.input.set("")
+	return p
+}
+
+// Init is the first command: it loads the session, if there is one, and the models that completion offers.
+func (p *Page) Init() tea.Cmd {
+	cmds := []tea.Cmd{p.loadModels}
+	if p.session != "" {
+		cmds = append(cmds, p.load(kit.Session{ID: p.session}, ""))
+	}
+	return tea.Batch(cmds...)
+}
+
+// SessionID is the session in use; empty before the first message of a new one.
+func (p *Page) SessionID() string { return p.session }
+
+// Model is the model that was chosen; empty for the tenant's default.
+func (p *Page) Model() string { return p.model }
+
+// Busy reports whether an answer is coming in.
+func (p *Page) Busy() bool { return p.turn != nil }
+
+// Pending are the lines that wait to be printed into the scrollback, in order.
+func (p *Page) Pending() []string { return p.pending }
+
+// Printed says that the first n pending lines are in the scrollback.
+func (p *Page) Printed(n int) { p.pending = p.pending[n:] }
+
+// Full says whether the page has the whole screen.
+func (p *Page) Full(on bool) { p.isFull, p.scroll, p.fresh = on, 0, 0 }
+
+// Resize tells the size of the screen.
+func (p *Page) Resize(width, height int) {
+	p.width, p.height = width, height
+	if p.open != nil {
+		p.open.stream.Resize(p.textWidth())
+	}
+}
+
+func (p *Page) textWidth() int { return max(10, min(p.width, maxText)) }
+
+type (
+	tick   struct{ turn *turn }
+	models struct{ list []kit.Model }
+	loaded struct {
+		session kit.Session
+		cursor  string
+		page    kit.MessagePage
+		err     error
+	}
+)
+
+func spinAfter(t *turn) tea.Cmd {
+	return tea.Tick(120*time.Millisecond, func(time.Time) tea.Msg { return tick{t} })
+}
+
+// Update takes a message. Messages of other pages are ignored.
+func (p *Page) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.KeyMsg:
+		return p.key(msg)
+	case batch:
+		return p.take(msg)
+	case tick:
+		if msg.turn != p.turn || p.turn == nil {
+			return nil
+		}
+		p.spin++
+		return spinAfter(msg.turn)
+	case loaded:
+		p.show(msg)
+		return p.next()
+	case models:
+		p.models = msg.list
+	case notStopped:
+		p.add(newNote("the server did not confirm the stop: "+kit.Line(msg.err.Error()), kit.Warning))
+	case Copied:
+		p.flash = "copied " + kit.Plural(len([]rune(msg.Text)), "character") + " by " + msg.Via
+		if msg.Err != nil {
+			p.flash = "not copied: " + kit.Line(msg.Err.Error())
+		}
+	case kit.PickModel:
+		p.model, p.served, p.flash = msg.ID, "", "model: "+msg.ID
+	case kit.PickSession:
+		return p.switchTo(msg.Session)
+	}
+	return nil
+}
+
+// add appends an entry and lets it be printed.
+func (p *Page) add(e *entry) {
+	if n := len(p.entries); e.note && n > 0 && p.entries[n-1].note {
+		e.gap = false
+	}
+	p.entries = append(p.entries, e)
+	p.pending = append(p.pending, e.lines(p.th, p.textWidth())...)
+}
+
+// Send asks the server, or queues the message while an answer or a session is coming in.
+func (p *Page) Send(text string) tea.Cmd {
+	p.past.add(text)
+	if p.turn != nil || p.loading {
+		p.queue = append(p.queue, text)
+		return nil
+	}
+	p.scroll, p.fresh = 0, 0
+	p.add(newQuestion(text))
+	p.asked, p.undone, p.thinking, p.thoughts, p.spin = text, false, "", 0, 0
+	p.reply.Reset()
+	p.turn = newTurn(p.ctx, p.backend, kit.Ask{SessionID: p.session, Model: p.model, Text: text}, p.now())
+	return tea.Batch(p.turn.start, spinAfter(p.turn))
+}
+
+// take applies what came in for the answer. What belongs to an answer that was stopped is ignored.
+func (p *Page) take(b batch) tea.Cmd {
+	if b.turn != p.turn || p.turn == nil {
+		return nil
+	}
+	p.holding(func() { p.apply(b.events) })
+	if !b.ended {
+		return b.turn.next
+	}
+	return p.finish(b.err)
+}
+
+func (p *Page) apply(events []kit.Event) {
+	for _, e := range events {
+		switch e.Kind {
+		case kit.Started:
+			keep(&p.session, e.SessionID)
+			keep(&p.served, e.Model)
+		case kit.Text:
+			p.text(e.Text)
+		case kit.Thinking:
+			p.thoughts += len(e.Text)
+			p.thinking = lastLine(p.thinking + e.Text)
+		case kit.Tool:
+			p.settle()
+			p.add(newNote(p.th.Sign("→ ", "> ")+kit.Line(e.Text), kit.Muted))
+		case kit.Notice:
+			p.settle()
+			p.add(newNote(kit.Line(e.Text), kit.Warning))
+		case kit.Done:
+			p.usage = e.Usage
+		}
+	}
+}
+
+func keep(field *string, value string) {
+	if value != "" {
+		*field = kit.Line(value)
+	}
+}
+
+// lastLine is the end of a text that fits a status line.
+func lastLine(s string) string {
+	s = strings.TrimRight(s, "\n")
+	if i := strings.LastIndexByte(s, '\n'); i >= 0 {
+		s = s[i+1:]
+	}
+	if r := []rune(s); len(r) > 400 {
+		s = string(r[len(r)-400:])
+	}
+	return s
+}
+
+// text adds a piece of the answer.
+func (p *Page) text(piece string) {
+	if piece == "" {
+		return
+	}
+	if p.open == nil {
+		p.thought()
+		p.open = newAnswer("")
+		p.open.stream = markdown.NewStream(p.th, p.textWidth())
+		p.entries = append(p.entries, p.open)
+		p.pending = append(p.pending, "")
+	}
+	p.reply.WriteString(piece)
+	p.pending = append(p.pending, p.open.write(piece)...)
+}
+
+// thought folds the reasoning before an answer into one line.
+func (p *Page) thought() {
+	if p.thoughts > 0 && p.turn != nil {
+		p.add(newNote("thought for "+p.elapsed(), kit.Muted))
+		p.thinking, p.thoughts = "", 0
+	}
+}
+
+func (p *Page) elapsed() string {
+	return p.now().Sub(p.turn.began).Truncate(time.Second).String()
+}
+
+// settle closes the part of the answer that is open.
+func (p *Page) settle() {
+	p.thought()
+	if p.open != nil {
+		p.pending = append(p.pending, p.open.close()...)
+		p.open = nil
+	}
+}
+
+// finish ends the turn: with nil when the answer is complete.
+func (p *Page) finish(err error) tea.Cmd {
+	p.settle()
+	p.lastText, p.turn = p.reply.String(), nil
+	if err != nil {
+		p.undone = true
+		p.add(newFailure(err, "/retry asks again"))
+		p.unqueue()
+		return nil
+	}
+	if p.reply.Len() == 0 {
+		p.add(newNote("the answer has no text", kit.Muted))
+	}
+	return p.next()
+}
+
+// next sends the first of the messages that were queued.
+func (p *Page) next() tea.Cmd {
+	if len(p.queue) == 0 || p.turn != nil || p.loading {
+		return nil
+	}
+	text := p.queue[0]
+	p.queue = p.queue[1:]
+	return p.Send(text)
+}
+
+// Stop ends the answer here and now, keeps what has arrived, and tells the server.
+func (p *Page) Stop() tea.Cmd {
+	t := p.turn
+	if t == nil {
+		return nil
+	}
+	b := t.drain()
+	p.holding(func() { p.apply(b.events) })
+	if b.ended {
+		return p.finish(b.err)
+	}
+	p.settle()
+	p.lastText, p.turn, p.undone = p.reply.String(), nil, true
+	mark := newNote("[stopped]", kit.Warning)
+	mark.gap = p.reply.Len() == 0
+	p.add(mark)
+	p.unqueue()
+	return t.stop
+}
+
+// unqueue gives back the messages that will not be sent by themselves.
+func (p *Page) unqueue() {
+	if len(p.queue) > 0 {
+		text := strings.Join(append(p.queue, p.input.text), "\n")
+		p.input.set(strings.TrimRight(text, "\n"))
+		p.queue = nil
+	}
+}
+
+// Leave ends the page: what is open is printed as it is, and the run goes on on the server.
+func (p *Page) Leave() {
+	p.leaving = true
+	if p.turn != nil {
+		p.apply(p.turn.drain().events)
+		p.settle()
+		p.add(newNote("[left; the server finishes the answer]", kit.Warning))
+		p.turn.cancel()
+		p.turn = nil
+	}
+}

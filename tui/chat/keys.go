@@ -1,0 +1,146 @@
+package chat
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/clawless/clawless/tui/kit"
+)
+
+func send(msg tea.Msg) tea.Cmd { return func() tea.Msg { return msg } }
+
+// key takes a key. No key waits for anything.
+func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
+	k := p.keys
+	armed := p.armed
+	p.armed, p.flash = false, ""
+	switch {
+	case msg.Paste:
+		p.input.insert(string(msg.Runes))
+		p.edited()
+	case key.Matches(msg, k.Cancel):
+		return p.interrupt(armed)
+	case key.Matches(msg, k.Stop):
+		if p.menu.close() {
+			return nil
+		}
+		return p.Stop()
+	case key.Matches(msg, k.Quit) && p.input.text == "":
+		return send(Quit{})
+	case key.Matches(msg, k.Clear):
+		return tea.ClearScreen
+	case key.Matches(msg, k.Suspend):
+		return send(Suspend{})
+	case key.Matches(msg, k.Newline):
+		p.input.insert("\n")
+		p.edited()
+	case key.Matches(msg, k.Send):
+		return p.enter()
+	case key.Matches(msg, k.Complete):
+		p.complete()
+	case key.Matches(msg, k.Up):
+		p.vertical(-1)
+	case key.Matches(msg, k.Down):
+		p.vertical(1)
+	case p.isFull && key.Matches(msg, k.PageUp, k.PageDown, k.Top, k.Bottom):
+		return p.page(msg)
+	default:
+		if p.input.key(msg) {
+			p.edited()
+		}
+	}
+	return nil
+}
+
+// interrupt is ctrl+c: it stops the answer, else clears the input; the second one in a row quits.
+func (p *Page) interrupt(armed bool) tea.Cmd {
+	if armed {
+		return send(Quit{})
+	}
+	p.armed = true
+	if p.turn != nil {
+		return p.Stop()
+	}
+	p.past.add(p.input.text)
+	p.input.set("")
+	p.edited()
+	return nil
+}
+
+// enter sends the input, or runs the command in it. A backslash before the cursor makes it a new line instead.
+func (p *Page) enter() tea.Cmd {
+	if p.input.at > 0 && p.input.text[p.input.at-1] == '\\' {
+		p.input.remove(p.input.at-1, p.input.at)
+		p.input.insert("\n")
+		return nil
+	}
+	if p.menu.open() && !p.menu.exact(p.input.text) {
+		if p.complete(); strings.HasSuffix(p.input.text, " ") {
+			return nil
+		}
+	}
+	text := strings.TrimRight(p.input.text, " \n\t")
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	p.input.set("")
+	p.menu.items = nil
+	if strings.HasPrefix(text, "/") && !strings.Contains(text, "\n") {
+		p.past.add(text)
+		return p.command(text)
+	}
+	return p.Send(text)
+}
+
+// edited follows a change of the input: the menu of completions depends on it.
+func (p *Page) edited() {
+	p.past.at = len(p.past.sent)
+	p.menu.update(p.input.text, p.models)
+}
+
+// complete takes the selected completion.
+func (p *Page) complete() {
+	if it, ok := p.menu.selected(); ok {
+		p.input.set(it.insert)
+		p.menu.update(p.input.text, p.models)
+	}
+}
+
+// vertical moves in the menu, in the input, or, past its first and last row, in the history.
+func (p *Page) vertical(by int) {
+	if p.menu.open() {
+		p.menu.move(by)
+		return
+	}
+	if p.input.vertical(by, p.inputWidth()) {
+		return
+	}
+	if text, ok := p.past.move(by, p.input.text); ok {
+		p.input.set(text)
+	}
+}
+
+// page scrolls the full screen; past its top it asks for older messages.
+func (p *Page) page(msg tea.KeyMsg) tea.Cmd {
+	step := max(1, p.bodyRoom()-2)
+	switch {
+	case key.Matches(msg, p.keys.PageUp):
+		p.scroll += step
+	case key.Matches(msg, p.keys.PageDown):
+		p.scroll -= step
+	case key.Matches(msg, p.keys.Top):
+		p.scroll = 1 << 30
+	default:
+		p.scroll = 0
+	}
+	top := p.clampScroll()
+	if p.scroll <= 0 {
+		p.scroll, p.fresh = 0, 0
+	}
+	if top && p.older != "" && !p.loading {
+		return p.load(kit.Session{ID: p.session}, p.older)
+	}
+	return nil
+}

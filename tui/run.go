@@ -1,0 +1,124 @@
+// Package tui is the terminal chat: pages that know the server only through small interfaces, a program that routes
+// messages between them, and a plain mode for screen readers and pipes.
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"golang.org/x/term"
+
+	"github.com/clawless/clawless/tui/kit"
+	"github.com/clawless/clawless/tui/plain"
+)
+
+// Backend is the server as the terminal chat needs it. Its methods are called from several goroutines and never from
+// the one that draws. Errors that implement kit.Hinter are shown with their hint.
+type Backend interface {
+	// Ask sends a message and yields the events of its answer; an error is the last thing it yields. When ctx ends it
+	// returns soon, and the run goes on on the server.
+	Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, error]
+	// Cancel stops a run on the server, which keeps the text so far.
+	Cancel(ctx context.Context, runID string) error
+	// Sessions is a page of the sessions, newest first; an empty cursor asks for the first page.
+	Sessions(ctx context.Context, cursor string) (kit.SessionPage, error)
+	// Messages is a page of a session's messages, the newest page for an empty cursor.
+	Messages(ctx context.Context, sessionID, cursor string) (kit.MessagePage, error)
+	// Models are the models that may be asked for.
+	Models(ctx context.Context) ([]kit.Model, error)
+}
+
+// Options say how to run the chat.
+type Options struct {
+	// Backend is required.
+	Backend Backend
+	// In and Out default to the standard streams. The chat is plain unless both are terminals.
+	In  io.Reader
+	Out io.Writer
+	// SessionID continues a session, Model chooses a model; empty means a new session and the tenant's default.
+	SessionID, Model string
+	// Plain asks for lines without any control sequence, as ACCESSIBLE=1 and TERM=dumb do. Full begins in the full
+	// screen.
+	Plain, Full bool
+	// Farewell is the last line that is printed, given the session in use if there is one; nil prints none.
+	Farewell func(sessionID string) string
+	// Getenv and Now default to os.Getenv and time.Now.
+	Getenv func(string) string
+	Now    func() time.Time
+}
+
+// Run shows the chat until the person leaves or ctx ends. Leaving is no error; an end of ctx is its error. It owns
+// neither In nor Out.
+func Run(ctx context.Context, o Options) error {
+	if o.Backend == nil {
+		return errors.New("the terminal chat needs a backend")
+	}
+	if o.In == nil {
+		o.In = os.Stdin
+	}
+	if o.Out == nil {
+		o.Out = os.Stdout
+	}
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out, isTerminal := o.Out.(terminal)
+	isTerminal = isTerminal && term.IsTerminal(int(out.Fd())) && readsTerminal(o.In)
+	accessible := o.Getenv("ACCESSIBLE")
+	if !isTerminal || o.Plain || accessible != "" && accessible != "0" || o.Getenv("TERM") == "dumb" {
+		return plain.Run(ctx, plain.Options{Backend: o.Backend, In: o.In, Out: o.Out, SessionID: o.SessionID, Model: o.Model,
+			Echo: !readsTerminal(o.In), Farewell: o.Farewell, Now: o.Now})
+	}
+	return runScreen(ctx, o, out)
+}
+
+func readsTerminal(in io.Reader) bool {
+	f, ok := in.(interface{ Fd() uintptr })
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func runScreen(ctx context.Context, o Options, out terminal) error {
+	width, height, err := term.GetSize(int(out.Fd()))
+	if err != nil || width < 1 || height < 1 {
+		width, height = 80, 24
+	}
+	s := &screen{terminal: out}
+	m := newProgram(ctx, o, kit.NewTheme(o.Getenv), s, width, height)
+	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(s),
+		tea.WithFilter(func(_ tea.Model, msg tea.Msg) tea.Msg {
+			if _, ok := msg.(tea.WindowSizeMsg); ok {
+				s.moved()
+			}
+			return msg
+		})}
+	if o.Full {
+		opts = append(opts, tea.WithAltScreen())
+	}
+	_, err = tea.NewProgram(m, opts...).Run()
+	s.leave()
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("chat ended: %w", ctx.Err())
+	case errors.Is(err, tea.ErrInterrupted):
+		return fmt.Errorf("chat ended: %w", context.Canceled)
+	case err != nil:
+		return fmt.Errorf("terminal: %w", err)
+	}
+	if id := m.chat.SessionID(); o.Farewell != nil && id != "" {
+		if _, err := fmt.Fprintln(o.Out, kit.Line(o.Farewell(id))); err != nil {
+			return fmt.Errorf("terminal: %w", err)
+		}
+	}
+	return nil
+}
