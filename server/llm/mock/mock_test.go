@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/llmtest"
 )
 
 // answer is everything that a call came to.
@@ -68,6 +69,14 @@ func with(req *llm.Request, name, value string) *llm.Request {
 	}
 	req.Params[name] = json.RawMessage(value)
 	return req
+}
+
+func TestBehaves(t *testing.T) {
+	for _, name := range []string{"echo", "lorem", "slow", "tools"} {
+		req := *user(name, "one two three")
+		req.Tools = []llm.Tool{weatherTool()}
+		llmtest.Behaves(t, fast(), req)
+	}
 }
 
 func TestEcho(t *testing.T) {

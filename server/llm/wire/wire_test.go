@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/clawless/clawless/server/llm"
@@ -263,22 +264,24 @@ func TestIdleClock(t *testing.T) {
 		{"a slow reader", []string{"a", "b", "c"}, 0, 150 * time.Millisecond, false},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			src := &slowSource{pieces: tt.pieces, pause: tt.pause, stop: make(chan struct{})}
 			ended := false
 			r := newIdleReader(src, 100*time.Millisecond, 100*time.Millisecond, func(err error) {
 				ended = errors.Is(err, errIdle)
 				close(src.stop)
 			})
+			think := time.NewTimer(tt.think)
 			buf := make([]byte, 8192)
 			for {
 				if _, err := r.Read(buf); err != nil {
 					break
 				}
-				<-time.After(tt.think)
+				think.Reset(tt.think)
+				<-think.C
 			}
 			if ended != tt.ends {
-				t.Errorf("cancelled: %v", ended)
+				t.Errorf("%s: cancelled: %v", tt.name, ended)
 			}
 		})
 	}

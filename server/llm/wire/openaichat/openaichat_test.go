@@ -116,52 +116,55 @@ const usageFrame = `{"id":"c1","object":"chat.completion.chunk","created":1,"mod
 
 var streaming = &llm.Request{Model: "m", Stream: true, Messages: []llm.Message{{Role: "user", Content: json.RawMessage(`"hi"`)}}}
 
-func TestStreams(t *testing.T) {
-	call := func(s string) string { return delta(`{"tool_calls":[` + s + `]}`) }
-	tests := []struct {
-		name, body                  string
-		text, reasoning, calls, end string
-		usage                       llm.Usage
-	}{
-		{name: "the ordinary case", body: events(delta(`{"role":"assistant","content":""}`), delta(`{"content":"Hel"}`), delta(`{"content":"lo"}`), finish("stop"), usageFrame, "[DONE]"),
-			text: "Hello", end: "stop", usage: llm.Usage{Input: 9, Output: 4, Cached: 5, Reasoning: 1}},
-		{name: "no DONE", body: events(delta(`{"content":"Hello"}`), finish("length")), text: "Hello", end: "length"},
-		{name: "no blank line at the end", body: strings.TrimRight(events(delta(`{"content":"Hello"}`), finish("stop")), "\n"), text: "Hello", end: "stop"},
-		{name: "a preamble without choices", body: events(`{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}`, delta(`{"content":"x"}`), finish("stop"), "[DONE]"), text: "x", end: "stop"},
-		{name: "usage on the finish frame, null and zero before", body: events(
-			strings.Replace(delta(`{"content":"x"}`), `"choices"`, `"usage":null,"choices"`, 1),
-			strings.Replace(delta(`{"content":"y"}`), `"choices"`, `"usage":{"prompt_tokens":0,"completion_tokens":0},"choices"`, 1),
-			strings.Replace(finish("stop"), `"choices"`, `"usage":{"prompt_tokens":3,"completion_tokens":2},"choices"`, 1), "[DONE]"),
-			text: "xy", end: "stop", usage: llm.Usage{Input: 3, Output: 2}},
-		{name: "the finish reason twice", body: events(delta(`{"content":"x"}`), finish("stop"), strings.Replace(finish("stop"), `"choices"`, `"usage":{"prompt_tokens":3,"completion_tokens":2},"choices"`, 1), "[DONE]"),
-			text: "x", end: "stop", usage: llm.Usage{Input: 3, Output: 2}},
-		{name: "impossible usage is no usage", body: events(delta(`{"content":"x"}`), finish("stop"), `{"choices":[],"usage":{"prompt_tokens":-5,"completion_tokens":2}}`, "[DONE]"), text: "x", end: "stop"},
-		{name: "a torn usage frame after the finish", body: events(delta(`{"content":"x"}`), finish("stop")) + `data: {"choices":[],"usa`, text: "x", end: "stop"},
-		{name: "text after the finish reason", body: events(delta(`{"content":"x"}`), finish("stop"), delta(`{"content":"y"}`), finish("stop"), "[DONE]"), text: "xy", end: "stop"},
-		{name: "reasoning under three names", body: events(delta(`{"reasoning_content":"a"}`), delta(`{"reasoning":"b","reasoning_content":"b"}`), delta(`{"thinking":"c"}`), delta(`{"content":"x"}`), finish("stop"), "[DONE]"),
-			text: "x", reasoning: "abc", end: "stop"},
-		{name: "content as parts", body: events(delta(`{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"x"}]}`), finish("stop"), "[DONE]"), text: "x", reasoning: "hm", end: "stop"},
-		{name: "another choice is not ours", body: events(delta(`{"content":"x"}`), strings.Replace(delta(`{"content":"y"}`), `"index":0`, `"index":1`, 1), finish("stop"), "[DONE]"), text: "x", end: "stop"},
-		{name: "a word nobody knows", body: events(delta(`{"content":"x"}`), finish("eos_token"), "[DONE]"), text: "x", end: "stop"},
-		{name: "content filter", body: events(delta(`{"content":"x"}`), finish("content_filter"), "[DONE]"), text: "x", end: "content_filter"},
-		{name: "tool_calls without calls", body: events(delta(`{"content":"x"}`), finish("tool_calls"), "[DONE]"), text: "x", end: "stop"},
-		{name: "escapes and line separators", body: events(delta(`{"content":"a\u2028\ud83d\ude00\n\t\"\\"}`), delta(`{"content":"b\u0001"}`), finish("stop"), "[DONE]"), text: "a\u2028😀\n\t\"\\b\x01", end: "stop"},
+// calling is a frame with fragments of tool calls.
+func calling(s string) string { return delta(`{"tool_calls":[` + s + `]}`) }
 
-		{name: "calls as OpenAI sends them", body: events(call(`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), call(`{"index":0,"function":{"arguments":"{\"x\""}}`), call(`{"index":0,"function":{"arguments":":1}"}}`),
-			call(`{"index":1,"id":"b","type":"function","function":{"name":"g","arguments":"{}"}}`), finish("tool_calls"), "[DONE]"), calls: `f({"x":1})g({})`, end: "tool_calls"},
-		{name: "stop with calls", body: events(call(`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({})`, end: "tool_calls"},
-		{name: "no index", body: events(call(`{"id":"a","function":{"name":"f","arguments":"{"}}`), call(`{"function":{"arguments":"}"}}`), call(`{"id":"b","function":{"name":"f","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({})f({})`, end: "tool_calls"},
-		{name: "all numbered 0 with ids", body: events(call(`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`), call(`{"index":0,"id":"b","function":{"name":"g","arguments":"{"}}`), call(`{"index":0,"function":{"arguments":"}"}}`), finish("stop"), "[DONE]"), calls: `f({})g({})`, end: "tool_calls"},
-		{name: "all numbered 0 without ids", body: events(call(`{"index":0,"function":{"name":"f","arguments":"{\"a\":1}"}}`), call(`{"index":0,"function":{"name":"f","arguments":"{\"a\":2}"}}`), call(`{"index":0,"function":{"name":"g","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({"a":1})f({"a":2})g({})`, end: "tool_calls"},
-		{name: "name and id repeated", body: events(call(`{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}`), call(`{"index":0,"id":"a","function":{"name":"f","arguments":"}"}}`), call(`{"index":0,"id":"","function":{"name":"","arguments":""}}`), finish("stop"), "[DONE]"), calls: `f({})`, end: "tool_calls"},
-		{name: "the name comes late", body: events(call(`{"index":0,"id":"a","function":{"arguments":"{"}}`), call(`{"index":0,"function":{"name":"f","arguments":"}"}}`), finish("stop"), "[DONE]"), calls: `f({})`, end: "tool_calls"},
-		{name: "indexes that start at 1 and skip", body: events(call(`{"index":1,"id":"a","function":{"name":"f","arguments":"{}"}}`), call(`{"index":4,"id":"b","function":{"name":"g","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({})g({})`, end: "tool_calls"},
-		{name: "the same id twice", body: events(call(`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":1,"id":"a","function":{"name":"g","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({})g({})`, end: "tool_calls"},
-		{name: "arguments as an object", body: events(call(`{"index":0,"id":"a","function":{"name":"f","arguments":{"x": 1}}}`), finish("stop"), "[DONE]"), calls: `f({"x": 1})`, end: "tool_calls"},
-		{name: "no arguments at all", body: events(call(`{"index":0,"id":"a","function":{"name":"f"}},{"index":1,"id":"b","function":{"name":"g","arguments":""}}`), finish("stop"), "[DONE]"), calls: `f({})g({})`, end: "tool_calls"},
-		{name: "function_call", body: events(delta(`{"function_call":{"name":"f","arguments":"{"}}`), delta(`{"function_call":{"arguments":"}"}}`), finish("function_call"), "[DONE]"), calls: `f({})`, end: "tool_calls"},
-	}
-	for _, tt := range tests {
+var streamTests = []struct {
+	name, body                  string
+	text, reasoning, calls, end string
+	usage                       llm.Usage
+}{
+	{name: "the ordinary case", body: events(delta(`{"role":"assistant","content":""}`), delta(`{"content":"Hel"}`), delta(`{"content":"lo"}`), finish("stop"), usageFrame, "[DONE]"),
+		text: "Hello", end: "stop", usage: llm.Usage{Input: 9, Output: 4, Cached: 5, Reasoning: 1}},
+	{name: "no DONE", body: events(delta(`{"content":"Hello"}`), finish("length")), text: "Hello", end: "length"},
+	{name: "no blank line at the end", body: strings.TrimRight(events(delta(`{"content":"Hello"}`), finish("stop")), "\n"), text: "Hello", end: "stop"},
+	{name: "a preamble without choices", body: events(`{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}`, delta(`{"content":"x"}`), finish("stop"), "[DONE]"), text: "x", end: "stop"},
+	{name: "usage on the finish frame, null and zero before", body: events(
+		strings.Replace(delta(`{"content":"x"}`), `"choices"`, `"usage":null,"choices"`, 1),
+		strings.Replace(delta(`{"content":"y"}`), `"choices"`, `"usage":{"prompt_tokens":0,"completion_tokens":0},"choices"`, 1),
+		strings.Replace(finish("stop"), `"choices"`, `"usage":{"prompt_tokens":3,"completion_tokens":2},"choices"`, 1), "[DONE]"),
+		text: "xy", end: "stop", usage: llm.Usage{Input: 3, Output: 2}},
+	{name: "the finish reason twice", body: events(delta(`{"content":"x"}`), finish("stop"), strings.Replace(finish("stop"), `"choices"`, `"usage":{"prompt_tokens":3,"completion_tokens":2},"choices"`, 1), "[DONE]"),
+		text: "x", end: "stop", usage: llm.Usage{Input: 3, Output: 2}},
+	{name: "impossible usage is no usage", body: events(delta(`{"content":"x"}`), finish("stop"), `{"choices":[],"usage":{"prompt_tokens":-5,"completion_tokens":2}}`, "[DONE]"), text: "x", end: "stop"},
+	{name: "a torn usage frame after the finish", body: events(delta(`{"content":"x"}`), finish("stop")) + `data: {"choices":[],"usa`, text: "x", end: "stop"},
+	{name: "text after the finish reason", body: events(delta(`{"content":"x"}`), finish("stop"), delta(`{"content":"y"}`), finish("stop"), "[DONE]"), text: "xy", end: "stop"},
+	{name: "reasoning under three names", body: events(delta(`{"reasoning_content":"a"}`), delta(`{"reasoning":"b","reasoning_content":"b"}`), delta(`{"thinking":"c"}`), delta(`{"content":"x"}`), finish("stop"), "[DONE]"),
+		text: "x", reasoning: "abc", end: "stop"},
+	{name: "content as parts", body: events(delta(`{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"x"}]}`), finish("stop"), "[DONE]"), text: "x", reasoning: "hm", end: "stop"},
+	{name: "another choice is not ours", body: events(delta(`{"content":"x"}`), strings.Replace(delta(`{"content":"y"}`), `"index":0`, `"index":1`, 1), finish("stop"), "[DONE]"), text: "x", end: "stop"},
+	{name: "a word nobody knows", body: events(delta(`{"content":"x"}`), finish("eos_token"), "[DONE]"), text: "x", end: "stop"},
+	{name: "content filter", body: events(delta(`{"content":"x"}`), finish("content_filter"), "[DONE]"), text: "x", end: "content_filter"},
+	{name: "tool_calls without calls", body: events(delta(`{"content":"x"}`), finish("tool_calls"), "[DONE]"), text: "x", end: "stop"},
+	{name: "escapes and line separators", body: events(delta(`{"content":"a\u2028\ud83d\ude00\n\t\"\\"}`), delta(`{"content":"b\u0001"}`), finish("stop"), "[DONE]"), text: "a\u2028😀\n\t\"\\b\x01", end: "stop"},
+
+	{name: "calls as OpenAI sends them", body: events(calling(`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":0,"function":{"arguments":"{\"x\""}}`), calling(`{"index":0,"function":{"arguments":":1}"}}`),
+		calling(`{"index":1,"id":"b","type":"function","function":{"name":"g","arguments":"{}"}}`), finish("tool_calls"), "[DONE]"), calls: `f({"x":1})g({})`, end: "tool_calls"},
+	{name: "stop with calls", body: events(calling(`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({})`, end: "tool_calls"},
+	{name: "no index", body: events(calling(`{"id":"a","function":{"name":"f","arguments":"{"}}`), calling(`{"function":{"arguments":"}"}}`), calling(`{"id":"b","function":{"name":"f","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({})f({})`, end: "tool_calls"},
+	{name: "all numbered 0 with ids", body: events(calling(`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`), calling(`{"index":0,"id":"b","function":{"name":"g","arguments":"{"}}`), calling(`{"index":0,"function":{"arguments":"}"}}`), finish("stop"), "[DONE]"), calls: `f({})g({})`, end: "tool_calls"},
+	{name: "all numbered 0 without ids", body: events(calling(`{"index":0,"function":{"name":"f","arguments":"{\"a\":1}"}}`), calling(`{"index":0,"function":{"name":"f","arguments":"{\"a\":2}"}}`), calling(`{"index":0,"function":{"name":"g","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({"a":1})f({"a":2})g({})`, end: "tool_calls"},
+	{name: "name and id repeated", body: events(calling(`{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}`), calling(`{"index":0,"id":"a","function":{"name":"f","arguments":"}"}}`), calling(`{"index":0,"id":"","function":{"name":"","arguments":""}}`), finish("stop"), "[DONE]"), calls: `f({})`, end: "tool_calls"},
+	{name: "the name comes late", body: events(calling(`{"index":0,"id":"a","function":{"arguments":"{"}}`), calling(`{"index":0,"function":{"name":"f","arguments":"}"}}`), finish("stop"), "[DONE]"), calls: `f({})`, end: "tool_calls"},
+	{name: "indexes that start at 1 and skip", body: events(calling(`{"index":1,"id":"a","function":{"name":"f","arguments":"{}"}}`), calling(`{"index":4,"id":"b","function":{"name":"g","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({})g({})`, end: "tool_calls"},
+	{name: "the same id twice", body: events(calling(`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":1,"id":"a","function":{"name":"g","arguments":"{}"}}`), finish("stop"), "[DONE]"), calls: `f({})g({})`, end: "tool_calls"},
+	{name: "arguments as an object", body: events(calling(`{"index":0,"id":"a","function":{"name":"f","arguments":{"x": 1}}}`), finish("stop"), "[DONE]"), calls: `f({"x": 1})`, end: "tool_calls"},
+	{name: "no arguments at all", body: events(calling(`{"index":0,"id":"a","function":{"name":"f"}},{"index":1,"id":"b","function":{"name":"g","arguments":""}}`), finish("stop"), "[DONE]"), calls: `f({})g({})`, end: "tool_calls"},
+	{name: "function_call", body: events(delta(`{"function_call":{"name":"f","arguments":"{"}}`), delta(`{"function_call":{"arguments":"}"}}`), finish("function_call"), "[DONE]"), calls: `f({})`, end: "tool_calls"},
+}
+
+func TestStreams(t *testing.T) {
+	for _, tt := range streamTests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := collect(t, serve(t, Dialect{}, reply("text/event-stream", tt.body)), streaming)
 			if a.err != nil {
