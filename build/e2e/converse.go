@@ -32,6 +32,7 @@ func converse(ctx context.Context, url, key, model string) (a answers, err error
 		Messages:    []openai.ChatCompletionMessageParamUnion{openai.UserMessage(question)},
 		Temperature: openai.Float(0),
 		MaxTokens:   openai.Int(maxTokens),
+		Stop:        openai.ChatCompletionNewParamsStopUnion{OfStringArray: []string{"###"}},
 	}
 	whole, err := client.Chat.Completions.New(ctx, params)
 	if err != nil {

@@ -45,8 +45,11 @@ func startEngine(ctx context.Context, python string, m model, dir string) (*engi
 		return nil, err
 	}
 	defer logFile.Close() // the engine has its own descriptor
-	cmd := exec.CommandContext(ctx, python, "-m", "llama_cpp.server", "--model", m.file, "--model_alias", m.name,
-		"--host", "127.0.0.1", "--port", port, "--n_ctx", "1024")
+	args := []string{"-m", "llama_cpp.server", "--model", m.file, "--model_alias", m.name, "--host", "127.0.0.1", "--port", port, "--n_ctx", "1024", "--verbose", "false"}
+	if m.format != "" {
+		args = append(args, "--chat_format", m.format)
+	}
+	cmd := exec.CommandContext(ctx, python, args...)
 	cmd.Env = append(lab.CleanEnv(), "HF_HUB_OFFLINE=1")
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	if e.proc, err = lab.Start(cmd); err != nil {

@@ -56,7 +56,7 @@ func run(ctx context.Context, o options) error {
 	}
 	var record strings.Builder
 	for _, m := range []model{
-		{provider: "gemma", name: "gemma-3-270m", title: "Gemma 3, 270M, Q4_K_M", file: o.gemma},
+		{provider: "gemma", name: "gemma-3-270m", title: "Gemma 3, 270M, Q4_K_M", file: o.gemma, format: "alpaca"},
 		{provider: "tiny", name: "tiny-random", title: "A random model of two layers", file: tiny},
 	} {
 		log.Printf("%s: starting", m.title)
@@ -86,6 +86,7 @@ func writeTiny(path string) error {
 // model is one model file and the name of the provider that serves it.
 type model struct {
 	provider, name, title, file string
+	format                      string // how the engine puts a conversation into words; empty: as the file says
 }
 
 // exercise starts an engine with the model and Clawless in front of it, and talks through both.
