@@ -95,6 +95,7 @@ docs: build ## write the reference pages of the commands and settings
 
 .PHONY: widget
 widget: ## bundle the widget
+	build/widget-deps.sh
 	go run -C widget/internal/build .
 
 .PHONY: needs

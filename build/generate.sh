@@ -12,6 +12,7 @@ generate() {
   mv openapi/openapi.yaml.new openapi/openapi.yaml
   go tool -modfile=build/go.mod oapi-codegen -config build/sdkgen/types.yaml openapi/openapi.yaml
   go tool -modfile=build/go.mod oapi-codegen -config build/sdkgen/client.yaml openapi/openapi.yaml
+  build/widget-deps.sh
   go run -C widget/internal/build .
   go build -o bin/clawless ./cmd/clawless
   bin/clawless docs --dir docs/reference

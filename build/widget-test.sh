@@ -5,9 +5,9 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 events=${CLAWLESS_TEST_EVENTS:-$root/.test}
 mkdir -p "$events"
+"$root/build/widget-deps.sh"
 cd "$root/widget"
 
-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 npm run --silent types
 
 output=$(mktemp)
