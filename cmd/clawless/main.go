@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/clawless/clawless/cmd/clawless/aaterm"
 	"github.com/clawless/clawless/cmd/clawless/cli"
 )
 
@@ -14,6 +15,7 @@ func main() { os.Exit(run()) }
 
 // run lets a first signal end things in order and a second one at once.
 func run() int {
+	aaterm.Restore()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

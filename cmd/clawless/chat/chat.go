@@ -1,0 +1,133 @@
+// Package chat is `clawless chat`: a conversation in the terminal, or one answer for a script.
+package chat
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clawless/clawless/client"
+	"github.com/clawless/clawless/cmd/clawless/cli"
+	"github.com/clawless/clawless/sdk"
+	"github.com/clawless/clawless/tui"
+)
+
+type options struct {
+	env     *cli.Env
+	words   []string
+	session string
+	model   string
+	system  string
+	plain   bool
+	full    bool
+}
+
+// New returns the command.
+func New(env *cli.Env) *cobra.Command {
+	o := options{env: env}
+	return cli.Verb{
+		Use:   "chat [MESSAGE...]",
+		Short: "Talk to your tenant's assistant",
+		Long: "Talk to your tenant's assistant. Without a message it opens the terminal chat, which keeps the conversation in a session.\n" +
+			"With a message, with - for standard input, or in a pipe it streams one answer to standard output and exits; -o jsonl prints the\n" +
+			"events as they come, -o json the whole answer. Such an answer belongs to no session unless --session names one.",
+		Example: "clawless chat\nclawless chat \"why is the sky blue?\"\ncat report.txt | clawless chat - --system \"Sum this up in three lines.\"\n" +
+			"clawless chat --session ses_06h0an8x5dx3xene18y86hvxj4 \"and at night?\"\nclawless chat \"hello\" --session new -o json",
+		Flags: func(fs *pflag.FlagSet) {
+			fs.StringVar(&o.session, "session", "", "continue the session `ID`; new starts one")
+			fs.StringVar(&o.model, "model", "", "`MODEL` to ask, as provider/model (default: the tenant's)")
+			fs.StringVar(&o.system, "system", "", "`TEXT` of instructions for this answer alone; needs a message")
+			fs.BoolVar(&o.plain, "plain", false, "only append lines, for screen readers and simple terminals")
+			fs.BoolVar(&o.full, "full", false, "begin in the full screen")
+		},
+		Run: func(ctx context.Context, args []string) error {
+			o.words = args
+			return o.run(ctx)
+		},
+	}.Command()
+}
+
+func (o *options) run(ctx context.Context) error {
+	c, err := o.env.API()
+	if err != nil {
+		return err
+	}
+	if len(o.words) == 0 && o.env.InTTY() && !o.env.Flags.Output.Machine() {
+		return o.converse(ctx, c)
+	}
+	text, err := o.message()
+	if err != nil {
+		return err
+	}
+	return o.once(ctx, c, text)
+}
+
+func (o *options) converse(ctx context.Context, c *client.Client) error {
+	if o.system != "" {
+		return cli.Usagef("--system needs a message; a conversation takes its instructions from its session or tenant")
+	}
+	if o.session == "new" {
+		o.session = ""
+	}
+	return tui.Run(ctx, tui.Options{Backend: backend{c}, In: o.env.In, Out: o.env.Out, SessionID: o.session, Model: o.model, Plain: o.plain, Full: o.full,
+		Getenv: o.env.Getenv, Now: o.env.Now,
+		Farewell: func(id string) string { return "to go on later: clawless chat --session " + id }})
+}
+
+// maxPiped bounds what is read from a pipe: more than any model takes would only fail later.
+const maxPiped = 8 << 20
+
+// message is the words of the command line, with standard input in place of - and after them in a pipe without words.
+func (o *options) message() (string, error) {
+	piped := len(o.words) == 0 || len(o.words) == 1 && o.words[0] == "-"
+	if !piped {
+		return strings.Join(o.words, " "), nil
+	}
+	data, err := io.ReadAll(io.LimitReader(o.env.In, maxPiped+1))
+	if err != nil {
+		return "", fmt.Errorf("read standard input: %w", err)
+	}
+	if len(data) > maxPiped {
+		return "", cli.Usagef("standard input is longer than %d MiB, which no model takes", maxPiped>>20)
+	}
+	text := strings.TrimRight(string(data), "\r\n")
+	if strings.TrimSpace(text) == "" {
+		return "", cli.WithHint(cli.Usagef("there is no message: standard input is empty"), `clawless chat "your question"`)
+	}
+	return text, nil
+}
+
+// once streams one answer to standard output.
+func (o *options) once(ctx context.Context, c *client.Client, text string) error {
+	req := client.ChatRequest{Model: o.model, SessionID: o.session}
+	if req.Model == "" {
+		req.Model = defaultModel
+	}
+	if o.session == "new" {
+		s, err := c.CreateSession(ctx, sdk.CreateSessionRequest{})
+		if err != nil {
+			return err
+		}
+		req.SessionID = s.ID
+		o.env.Note("session %s", s.ID)
+	}
+	if o.system != "" {
+		req.Messages = append(req.Messages, sdk.ChatMessage{Role: "system", Content: sdk.Text(o.system)})
+	}
+	req.Messages = append(req.Messages, sdk.ChatMessage{Role: "user", Content: sdk.Text(text)})
+	p := printer{env: o.env, session: req.SessionID}
+	for ev, err := range c.Chat(ctx, req) {
+		if err != nil {
+			p.end()
+			return err
+		}
+		if err := p.event(ev); err != nil {
+			return err
+		}
+	}
+	return p.finish()
+}
