@@ -137,7 +137,7 @@ type Config struct {
 	APIKey    string
 	AccountID string        // Cloudflare's account
 	Client    *http.Client  // nil: the driver makes a warm one of its own with NewHTTPClient
-	Idle      time.Duration // the longest wait for the next byte of an answer; zero: 60 s
+	Idle      time.Duration // the longest wait for the next byte of an answer; zero: 60 s, and ten minutes for the first, as models may think that long
 	Log       *slog.Logger  // nil: slog.Default
 }
 

@@ -78,12 +78,17 @@ func FuzzAgree(f *testing.F) {
 		{`{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"a"}}`, `{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"b"}} `},
 		{`{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}`, `{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{"}}`},
 	} {
-		f.Add(pair[0], pair[1])
+		f.Add(pair[0], pair[1], pair[1], pair[0])
 	}
-	f.Fuzz(func(t *testing.T, first, second string) {
+	begin := `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}`
+	args := `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"a"} }`
+	f.Add(begin, args, args, strings.Replace(args, " }", "}", 1))
+	f.Add(begin, args, begin, args)
+	f.Add(args, begin, args, args)
+	f.Fuzz(func(t *testing.T, first, second, third, fourth string) {
 		e := &wire.Endpoint{Provider: "anthropic"}
 		quick, slow := &decoder{e: e}, &decoder{e: e}
-		for _, data := range []string{first, second, first} {
+		for _, data := range []string{first, second, third, fourth} {
 			slow.shape = frame.Template{}
 			a, okA, stopA, failA := quick.read([]byte(data))
 			b, okB, stopB, failB := slow.read([]byte(data))
@@ -95,7 +100,7 @@ func FuzzAgree(f *testing.F) {
 				}
 			}
 			if okA != okB || stopA != stopB || fmt.Sprintf("%q", fmt.Sprint(a)) != fmt.Sprintf("%q", fmt.Sprint(b)) || (failA == nil) != (failB == nil) {
-				t.Fatalf("after %q the event %q is %v, %v, but in full %v, %v", first, data, a, failA, b, failB)
+				t.Fatalf("after %q %q %q the event %q is %v, %v, but in full %v, %v", first, second, third, data, a, failA, b, failB)
 			}
 		}
 	})

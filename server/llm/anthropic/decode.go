@@ -58,6 +58,7 @@ type openCall struct {
 type decoder struct {
 	e      *wire.Endpoint
 	shape  frame.Template
+	shaped shapedCall
 	calls  []openCall
 	usage  tally
 	reason string
@@ -103,7 +104,9 @@ func (d *decoder) stream(a *wire.Answer, yield func(llm.Chunk, error) bool) *llm
 // read decodes one event; ok is false when it says nothing that is passed on, and stop is true at the end of the message.
 func (d *decoder) read(data []byte) (out llm.Chunk, ok, stop bool, fail *llm.Error) {
 	if kind, text, ok := d.shape.Match(data); ok {
-		return textChunk(kind, text), true, false, nil
+		if out, ok = d.quick(kind, text); ok {
+			return out, true, false, nil
+		}
 	}
 	var ev event
 	if err := json.Unmarshal(data, &ev); err != nil {
@@ -141,8 +144,8 @@ func (d *decoder) read(data []byte) (out llm.Chunk, ok, stop bool, fail *llm.Err
 	}
 	ok = out.Text != "" || out.Reasoning != "" || len(out.ToolCalls) > 0
 	if ok {
-		if kind, text, only := onlyText(&ev); only {
-			d.shape.Learn(data, kind, text, decodeText)
+		if kind, text, only := onlyText(&ev); only && d.shape.Learn(data, kind, text, decodeText) && kind == frame.Arguments {
+			d.shaped = shapedCall{out.ToolCalls[0].Index, len(d.calls)}
 		}
 		d.name(&out)
 	}
@@ -209,6 +212,24 @@ func (d *decoder) end() llm.Chunk {
 	return out
 }
 
+// shapedCall is the call that frames of the known shape continue, as long as no other call has begun.
+type shapedCall struct{ index, of int }
+
+// quick makes the chunk of an event of the known shape. It reports false where the shape alone does not tell whose arguments they are.
+func (d *decoder) quick(kind frame.Kind, text string) (llm.Chunk, bool) {
+	switch kind {
+	case frame.Reasoning:
+		return llm.Chunk{Reasoning: text}, true
+	case frame.Arguments:
+		if len(d.calls) != d.shaped.of {
+			return llm.Chunk{}, false
+		}
+		d.calls[d.shaped.index].begun = true
+		return llm.Chunk{ToolCalls: []llm.ToolCallDelta{{Index: d.shaped.index, Arguments: text}}}, true
+	}
+	return llm.Chunk{Text: text}, true
+}
+
 // name puts the model on the first chunk that is passed on.
 func (d *decoder) name(out *llm.Chunk) {
 	if !d.named {
@@ -256,13 +277,6 @@ func (d *decoder) whole(a *wire.Answer, yield func(llm.Chunk, error) bool) *llm.
 	return nil
 }
 
-func textChunk(kind frame.Kind, text string) llm.Chunk {
-	if kind == frame.Reasoning {
-		return llm.Chunk{Reasoning: text}
-	}
-	return llm.Chunk{Text: text}
-}
-
 // decodeText is the full reading of an event that says nothing but a text; the shape of such events is learned.
 func decodeText(data []byte) (frame.Kind, string, bool) {
 	var ev event
@@ -279,6 +293,8 @@ func onlyText(ev *event) (frame.Kind, string, bool) {
 		return frame.Text, ev.Delta.Text, true
 	case ev.Delta.Type == "thinking_delta" && ev.Delta.Thinking != "":
 		return frame.Reasoning, ev.Delta.Thinking, true
+	case ev.Delta.Type == "input_json_delta" && ev.Delta.PartialJSON != "":
+		return frame.Arguments, ev.Delta.PartialJSON, true
 	}
 	return 0, "", false
 }

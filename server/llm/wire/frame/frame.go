@@ -14,6 +14,7 @@ type Kind uint8
 const (
 	Text Kind = iota + 1
 	Reasoning
+	Arguments // of a tool call
 )
 
 // Decode is the full reading of a frame, to which every answer of a Template is equal. It reports false when the frame says anything besides one non-empty text.
@@ -21,7 +22,7 @@ type Decode func(data []byte) (kind Kind, text string, ok bool)
 
 // textKeys name the values that may be a frame's text, padKeys those that providers fill with noise against eavesdroppers who count bytes.
 var (
-	textKeys = []string{"content", "text", "reasoning_content", "reasoning", "thinking"}
+	textKeys = []string{"content", "text", "reasoning_content", "reasoning", "thinking", "arguments", "partial_json"}
 	padKeys  = []string{"obfuscation", "p"}
 )
 
@@ -84,15 +85,15 @@ func sameEnd(a, b []byte) bool {
 }
 
 // Learn takes over the shape of a frame that decode read as (kind, text). It proves the shape by decoding the frame with other strings in the gaps: JSON has no
-// context inside a string, so what holds for one string there holds for all.
-func (t *Template) Learn(data []byte, kind Kind, text string, decode Decode) {
+// context inside a string, so what holds for one string there holds for all. It reports whether the shape was taken over; if not, the last one stays.
+func (t *Template) Learn(data []byte, kind Kind, text string, decode Decode) bool {
 	if t.misses >= maxMisses {
-		return
+		return false
 	}
 	t.misses++
 	gaps := findGaps(data, text)
 	if gaps == nil {
-		return
+		return false
 	}
 	next := Template{kind: kind, misses: t.misses}
 	const probe, pad = `"a probe\n\u00e9"`, `"xyz"`
@@ -112,9 +113,11 @@ func (t *Template) Learn(data []byte, kind Kind, text string, decode Decode) {
 	}
 	next.fixed = append(next.fixed, kept[from:])
 	proof = append(proof, kept[from:]...)
-	if k, s, ok := decode(proof); ok && k == kind && s == "a probe\né" {
+	k, s, ok := decode(proof)
+	if ok = ok && k == kind && s == "a probe\né"; ok {
 		*t = next
 	}
+	return ok
 }
 
 type gap struct {

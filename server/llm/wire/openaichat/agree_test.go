@@ -15,6 +15,15 @@ import (
 // FuzzAgree reads a frame after another one twice, with and without the short cut for frames of the same shape, and compares.
 func FuzzAgree(f *testing.F) {
 	pad := `{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"obfuscation":"xyz"}`
+	args := delta(`{"tool_calls":[{"index":0,"function":{"arguments":"{\"a"}}]}`)
+	begin := func(i, id string) string {
+		return delta(`{"tool_calls":[{"index":` + i + `,"id":"` + id + `","function":{"name":"f","arguments":""}}]}`)
+	}
+	f.Add(begin("0", "a"), args, args, strings.Replace(args, `{\"a`, `\n`, 1))
+	f.Add(begin("0", "a"), args, begin("1", "b"), args)
+	f.Add(begin("0", "a"), args, begin("0", "b"), args)
+	f.Add(begin("0", "a"), args, args, strings.Replace(args, `"index":0`, `"index":1`, 1))
+	f.Add(args, args, begin("0", ""), args)
 	for _, pair := range [][2]string{
 		{delta(`{"content":"a"}`), delta(`{"content":"b\n\u00fc\ud83d"}`)},
 		{delta(`{"content":"a"}`), delta(`{"content":""}`)},
@@ -27,20 +36,25 @@ func FuzzAgree(f *testing.F) {
 		{`{"choices":[{"delta":{"CONTENT":"x","content":"a"}}]}`, `{"choices":[{"delta":{"CONTENT":"x","content":"b"}}]}`},
 		{`{"choices":[{"delta":{"content":"a"}}],"error":null}`, `{"choices":[{"delta":{"content":"a"}}],"error":{}}`},
 	} {
-		f.Add(pair[0], pair[1])
+		f.Add(pair[0], pair[1], pair[0], pair[1])
 	}
-	f.Fuzz(func(t *testing.T, first, second string) {
+	f.Fuzz(func(t *testing.T, first, second, third, fourth string) {
 		e := &wire.Endpoint{Provider: "lab"}
 		quick, slow := &decoder{e: e}, &decoder{e: e}
-		for _, data := range []string{first, second, first} {
+		for _, data := range []string{first, second, third, fourth} {
 			slow.shape = frame.Template{} // forget what was learned
 			a, okA, failA := quick.read([]byte(data))
 			b, okB, failB := slow.read([]byte(data))
 			if okA != okB || show(a) != show(b) || (failA == nil) != (failB == nil) || failA != nil && failA.Class != failB.Class {
-				t.Fatalf("after %q the frame %q is %s, %v, but in full %s, %v", first, data, show(a), failA, show(b), failB)
+				t.Fatalf("after %q %q %q the frame %q is %s, %v, but in full %s, %v", first, second, third, data, show(a), failA, show(b), failB)
 			}
 			if failA != nil {
 				return
+			}
+		}
+		for i, c := range quick.calls.list {
+			if string(c.args) != string(slow.calls.list[i].args) {
+				t.Fatal("the arguments differ")
 			}
 		}
 		if fmt.Sprint(quick.usage, quick.reason, quick.finished, quick.calls.len()) != fmt.Sprint(slow.usage, slow.reason, slow.finished, slow.calls.len()) {
@@ -77,6 +91,41 @@ func TestShortCutIsTaken(t *testing.T) {
 				t.Errorf("%s, frame %d: %+v, %v", name, i, out, fail)
 			}
 		}
+	}
+}
+
+func TestShortCutOfArguments(t *testing.T) {
+	d := &decoder{e: &wire.Endpoint{}}
+	feed := func(index int, text string, quick bool) {
+		t.Helper()
+		data := []byte(delta(fmt.Sprintf(`{"tool_calls":[{"index":%d,"function":{"arguments":"%s"}}]}`, index, text)))
+		_, _, matched := d.shape.Match(data)
+		if matched = matched && d.shaped.of == d.calls.len(); matched != quick {
+			t.Errorf("%s: the short cut is taken: %v", data, matched)
+		}
+		if out, ok, fail := d.read(data); !ok || fail != nil || len(out.ToolCalls) != 1 || out.ToolCalls[0].Index != index || out.ToolCalls[0].Arguments != text {
+			t.Errorf("%s: %+v, %v", data, out, fail)
+		}
+	}
+	begin := func(index int) {
+		t.Helper()
+		if _, ok, fail := d.read([]byte(delta(fmt.Sprintf(`{"tool_calls":[{"index":%d,"id":"c%[1]d","function":{"name":"f","arguments":""}}]}`, index)))); !ok || fail != nil {
+			t.Fatal(fail)
+		}
+	}
+	begin(0)
+	feed(0, "{", false)
+	feed(0, "a", true)
+	begin(1)
+	feed(1, "{", false)
+	feed(1, "b", true)
+	feed(0, "c", false)
+	feed(0, "d", true)
+	for i := range 6 { // until no more shapes are learned: the last one that was stays with its call
+		feed(1-i%2, "x", i == 5)
+	}
+	if got := string(d.calls.list[0].args) + string(d.calls.list[1].args); got != "{acdxxx{bxxx" {
+		t.Errorf("got %s", got)
 	}
 }
 

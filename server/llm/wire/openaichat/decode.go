@@ -43,6 +43,7 @@ type message struct {
 type decoder struct {
 	e        *wire.Endpoint
 	shape    frame.Template
+	shaped   shapedCall
 	calls    callList
 	usage    *llm.Usage
 	reason   string // the last finish reason
@@ -54,7 +55,9 @@ type decoder struct {
 // read decodes one frame; ok is false when it says nothing that is passed on.
 func (d *decoder) read(data []byte) (out llm.Chunk, ok bool, fail *llm.Error) {
 	if kind, text, ok := d.shape.Match(data); ok {
-		return textChunk(kind, text), true, nil
+		if out, ok = d.quick(kind, text); ok {
+			return out, true, nil
+		}
 	}
 	var c chunk
 	if err := json.Unmarshal(data, &c); err != nil {
@@ -79,12 +82,43 @@ func (d *decoder) read(data []byte) (out llm.Chunk, ok bool, fail *llm.Error) {
 	}
 	ok = out.Text != "" || out.Reasoning != "" || out.Refusal != "" || len(out.ToolCalls) > 0 || len(out.Logprobs) > 0
 	if ok {
-		if kind, text, only := onlyText(&c, &out); only {
-			d.shape.Learn(data, kind, text, decodeText)
-		}
+		d.learn(data, &c, &out)
 		d.name(&out)
 	}
 	return out, ok, nil
+}
+
+// learn takes over the shape of a frame that says one thing only.
+func (d *decoder) learn(data []byte, c *chunk, out *llm.Chunk) {
+	kind, text, ok := single(c)
+	if !ok {
+		return
+	}
+	if kind == frame.Arguments && (len(out.ToolCalls) != 1 || out.ToolCalls[0].Name != "" || out.ToolCalls[0].Arguments != text) {
+		return // the call only begins here
+	}
+	if d.shape.Learn(data, kind, text, decodeText) && kind == frame.Arguments {
+		d.shaped = shapedCall{out.ToolCalls[0].Index, d.calls.len()}
+	}
+}
+
+// shapedCall is the call that frames of the known shape continue, as long as no other call has begun.
+type shapedCall struct{ index, of int }
+
+// quick makes the chunk of a frame of the known shape. It reports false where the shape alone does not tell whose arguments they are.
+func (d *decoder) quick(kind frame.Kind, text string) (llm.Chunk, bool) {
+	switch kind {
+	case frame.Reasoning:
+		return llm.Chunk{Reasoning: text}, true
+	case frame.Arguments:
+		if d.calls.len() != d.shaped.of {
+			return llm.Chunk{}, false
+		}
+		c := d.calls.list[d.shaped.index]
+		c.args = append(c.args, text...)
+		return llm.Chunk{ToolCalls: []llm.ToolCallDelta{{Index: d.shaped.index, Arguments: text}}}, true
+	}
+	return llm.Chunk{Text: text}, true
 }
 
 // name puts the model on the first chunk that is passed on.
@@ -112,7 +146,7 @@ func (d *decoder) choice(c *choice, out *llm.Chunk) *llm.Error {
 			out.ToolCalls = d.calls.add(out.ToolCalls, &calls[i])
 		}
 	}
-	if len(c.Logprobs) > 0 && string(c.Logprobs) != "null" && string(c.Logprobs) != "{}" {
+	if hasLogprobs(c.Logprobs) {
 		out.Logprobs = c.Logprobs
 	}
 	if c.FinishReason != nil && *c.FinishReason != "" {
@@ -196,40 +230,42 @@ func readContent(raw json.RawMessage) (text, reasoning string) {
 	return text, reasoning
 }
 
-// textChunk is the chunk of a frame that holds one text.
-func textChunk(kind frame.Kind, text string) llm.Chunk {
-	if kind == frame.Reasoning {
-		return llm.Chunk{Reasoning: text}
-	}
-	return llm.Chunk{Text: text}
-}
-
 // decodeText is the full reading of a frame that says nothing but a text; the shape of such frames is learned.
 func decodeText(data []byte) (frame.Kind, string, bool) {
 	var c chunk
 	if json.Unmarshal(data, &c) != nil || isError(&c, data) {
 		return 0, "", false
 	}
-	d := decoder{e: &wire.Endpoint{}}
-	var out llm.Chunk
-	if len(c.Choices) == 0 || c.Choices[0].Index != 0 || d.choice(&c.Choices[0], &out) != nil {
-		return 0, "", false
-	}
-	return onlyText(&c, &out)
+	return single(&c)
 }
 
-// onlyText reports whether a frame says one text and nothing that changes the state of the decoder.
-func onlyText(c *chunk, out *llm.Chunk) (frame.Kind, string, bool) {
-	if len(c.Choices) != 1 || c.Choices[0].FinishReason != nil || readUsage(c.Usage) != nil || len(out.ToolCalls) > 0 || len(out.Logprobs) > 0 || out.Refusal != "" {
+// single reports whether a frame says one text, or continues the arguments of one call, and nothing else that changes the state of the decoder.
+func single(c *chunk) (frame.Kind, string, bool) {
+	if len(c.Choices) != 1 || readUsage(c.Usage) != nil {
 		return 0, "", false
 	}
+	ch := &c.Choices[0]
+	if ch.Index != 0 || ch.Delta == nil || ch.FinishReason != nil || hasLogprobs(ch.Logprobs) || ch.Delta.FunctionCall != nil {
+		return 0, "", false
+	}
+	var out llm.Chunk
+	readTexts(ch.Delta, &out)
+	calls := ch.Delta.ToolCalls
 	switch {
-	case out.Text != "" && out.Reasoning == "":
+	case out.Refusal != "":
+	case out.Text != "" && out.Reasoning == "" && len(calls) == 0:
 		return frame.Text, out.Text, true
-	case out.Reasoning != "" && out.Text == "":
+	case out.Reasoning != "" && out.Text == "" && len(calls) == 0:
 		return frame.Reasoning, out.Reasoning, true
+	case out.Reasoning == "" && out.Text == "" && len(calls) == 1 && calls[0].Index != nil && calls[0].ID == "" && calls[0].Function.Name == "":
+		args := readString(calls[0].Function.Arguments)
+		return frame.Arguments, args, args != ""
 	}
 	return 0, "", false
+}
+
+func hasLogprobs(raw json.RawMessage) bool {
+	return len(raw) > 0 && string(raw) != "null" && string(raw) != "{}"
 }
 
 // isDone recognises the frame that ends a stream.

@@ -85,16 +85,16 @@ func (e endless) Read(p []byte) (int, error) {
 }
 
 func TestLimits(t *testing.T) {
-	if got, err := all(endless("x")); len(got) != 0 || !errors.Is(err, ErrEventTooLong) {
+	if got, err := all(endless(strings.Repeat("x", 4096))); len(got) != 0 || !errors.Is(err, ErrEventTooLong) {
 		t.Errorf("a line without an end: %d events, %v", len(got), err)
 	}
-	if got, err := all(endless("data: x\n")); len(got) != 0 || !errors.Is(err, ErrEventTooLong) && !errors.Is(err, ErrStreamTooLong) {
+	if got, err := all(endless(strings.Repeat("data: x\n", 512))); len(got) != 0 || !errors.Is(err, ErrEventTooLong) && !errors.Is(err, ErrStreamTooLong) {
 		t.Errorf("an event without an end: %d events, %v", len(got), err)
 	}
-	if got, err := all(endless("data: 0123456789abcdef\n\n")); len(got) == 0 || !errors.Is(err, ErrStreamTooLong) {
+	if got, err := all(endless(strings.Repeat("data: 0123456789abcdef\n\n", 256))); len(got) == 0 || !errors.Is(err, ErrStreamTooLong) {
 		t.Errorf("a stream without an end: %d events, %v", len(got), err)
 	}
-	r := NewReader(endless("x"))
+	r := NewReader(endless(strings.Repeat("x", 4096)))
 	for range 3 {
 		if _, err := r.Next(); !errors.Is(err, ErrEventTooLong) {
 			t.Errorf("the error must stay: %v", err)
