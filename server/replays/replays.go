@@ -25,8 +25,8 @@ const (
 	answered = "answered"
 )
 
-// abandoned is when a record whose server died before it answered may be claimed again.
-const abandoned = 15 * time.Minute
+// abandoned is when a record whose server died before it answered may be claimed again. No request takes as long.
+const abandoned = 16 * time.Minute
 
 // Begin implements api.Idempotency. Two requests that come at once are told apart by the table's primary key.
 func (b *Book) Begin(ctx context.Context, c api.Claim) (*api.Answer, error) {
@@ -36,10 +36,8 @@ func (b *Book) Begin(ctx context.Context, c api.Claim) (*api.Answer, error) {
 		if err = forget(ctx, q, c, now); err != nil {
 			return err
 		}
-		if found, err = claim(ctx, q, c, now, b.TTL); err != nil {
-			return err
-		}
-		return nil
+		found, err = claim(ctx, q, c, now, b.TTL)
+		return err
 	})
 	switch {
 	case err != nil || found == nil:
@@ -48,8 +46,15 @@ func (b *Book) Begin(ctx context.Context, c api.Claim) (*api.Answer, error) {
 		return nil, fault.New(fault.IdempotencyMismatch, "this Idempotency-Key was used with another request; use a new key").WithParam("Idempotency-Key")
 	case found.State == inFlight:
 		return nil, fault.New(fault.IdempotencyInFlight, "the first request with this Idempotency-Key is still being served; repeat this one in a moment").WithRetryAfter(time.Second)
+	case found.State == bound:
+		return &api.Answer{RunID: string(found.Body)}, nil
 	}
-	return found.answer()
+	h := http.Header{}
+	if err := json.Unmarshal([]byte(found.Headers), &h); err != nil {
+		return nil, err
+	}
+	body, err := unseal(c.Key, found.Body)
+	return &api.Answer{Status: found.Status, Header: h, Body: body}, err
 }
 
 // Finish implements api.Idempotency.
@@ -64,18 +69,12 @@ func (b *Book) Finish(ctx context.Context, c api.Claim, ans *api.Answer) error {
 	})
 }
 
+// Bind says in the transaction that starts a run that the claimed request's answer is this run's: a repeated request attaches to it, whatever happens to this server.
+func Bind(ctx context.Context, q db.Querier, c api.Claim, runID string) error {
+	return store(ctx, q, c, db.Args{"state": bound, "status": 0, "headers": "{}", "body": []byte(runID)})
+}
+
 // Prune drops records whose time is over; it is a periodic job.
 func (b *Book) Prune(ctx context.Context) error {
 	return b.DB.Write(ctx, func(q db.Querier) error { return prune(ctx, q, time.Now()) })
-}
-
-func (r row) answer() (*api.Answer, error) {
-	if r.State == bound {
-		return &api.Answer{RunID: string(r.Body)}, nil
-	}
-	h := http.Header{}
-	if err := json.Unmarshal([]byte(r.Headers), &h); err != nil {
-		return nil, err
-	}
-	return &api.Answer{Status: r.Status, Header: h, Body: r.Body}, nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/clawless/clawless/server/fault"
 )
 
-// Scoped to the caller's tenant; the operator's own requests use the empty tenant.
 var (
 	insert = db.Scoped("replays.insert", `INSERT INTO idempotency (tenant_id, scope, key, body_hash, state, status, headers, body, created_at, expires_at)
 		VALUES (:tenant_id, :scope, :key, :body_hash, 'in_flight', 0, '{}', NULL, :now, :expires_at) ON CONFLICT (tenant_id, scope, key) DO NOTHING`)
@@ -31,8 +30,16 @@ type row struct {
 	Body     []byte `db:"body"`
 }
 
+// owner is whose record it is. The operator has no tenant, and its records are kept under a name that no tenant's id can have.
+func owner(c api.Claim) db.Tenant {
+	if c.TenantID == "" {
+		return db.TenantOf("operator")
+	}
+	return db.TenantOf(c.TenantID)
+}
+
 func args(c api.Claim, more db.Args) db.Args {
-	a := db.Args{"scope": c.Route, "key": c.Key}
+	a := db.Args{"scope": c.Route, "key": digest(c.Key)}
 	for k, v := range more {
 		a[k] = v
 	}
@@ -41,12 +48,12 @@ func args(c api.Claim, more db.Args) db.Args {
 
 // claim inserts the record, or returns the one that is there.
 func claim(ctx context.Context, q db.Querier, c api.Claim, now time.Time, ttl time.Duration) (*row, error) {
-	n, err := insert.Exec(ctx, q, db.TenantOf(c.TenantID), args(c, db.Args{"body_hash": c.BodyHash, "now": db.At(now), "expires_at": db.At(now.Add(ttl))}))
+	n, err := insert.Exec(ctx, q, tenantOf(c), args(c, db.Args{"body_hash": c.BodyHash, "now": db.At(now), "expires_at": db.At(now.Add(ttl))}))
 	if err != nil || n == 1 {
 		return nil, err
 	}
 	var r row
-	if err := get.Get(ctx, q, db.TenantOf(c.TenantID), &r, args(c, nil)); err != nil {
+	if err := get.Get(ctx, q, tenantOf(c), &r, args(c, nil)); err != nil {
 		if fault.Is(err, fault.NotFound) { // given up between the two statements
 			return nil, fault.New(fault.IdempotencyInFlight, "the first request with this Idempotency-Key has just failed; repeat this one").WithRetryAfter(time.Second)
 		}
@@ -56,21 +63,33 @@ func claim(ctx context.Context, q db.Querier, c api.Claim, now time.Time, ttl ti
 }
 
 func forget(ctx context.Context, q db.Querier, c api.Claim, now time.Time) error {
-	_, err := stale.Exec(ctx, q, db.TenantOf(c.TenantID), args(c, db.Args{"now": db.At(now), "abandoned": db.At(now.Add(-abandoned))}))
+	_, err := stale.Exec(ctx, q, tenantOf(c), args(c, db.Args{"now": db.At(now), "abandoned": db.At(now.Add(-abandoned))}))
 	return err
 }
 
 func finish(ctx context.Context, q db.Querier, c api.Claim, ans *api.Answer) error {
-	a := db.Args{"state": answered, "status": ans.Status, "headers": api.MarshalHeader(ans.Header), "body": ans.Body}
-	if ans.RunID != "" {
-		a = db.Args{"state": bound, "status": 0, "headers": "{}", "body": []byte(ans.RunID)}
+	body, err := seal(c.Key, ans.Body)
+	if err != nil {
+		return err
 	}
-	_, err := set.Exec(ctx, q, db.TenantOf(c.TenantID), args(c, a))
+	return store(ctx, q, c, db.Args{"state": answered, "status": ans.Status, "headers": api.MarshalHeader(ans.Header), "body": body})
+}
+
+func store(ctx context.Context, q db.Querier, c api.Claim, values db.Args) error {
+	_, err := set.Exec(ctx, q, tenantOf(c), args(c, values))
 	return err
 }
 
+// tenantOf is the caller's tenant; the operator's own requests belong to none.
+func tenantOf(c api.Claim) db.Tenant {
+	if c.TenantID == "" {
+		return db.Operator
+	}
+	return owner(c)
+}
+
 func giveUp(ctx context.Context, q db.Querier, c api.Claim) error {
-	_, err := drop.Exec(ctx, q, db.TenantOf(c.TenantID), args(c, nil))
+	_, err := drop.Exec(ctx, q, tenantOf(c), args(c, nil))
 	return err
 }
 
