@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -65,23 +64,6 @@ func list(t *testing.T, dir string) []string {
 		names = append(names, e.Name())
 	}
 	return names
-}
-
-func TestSecondServer(t *testing.T) {
-	dir := t.TempDir()
-	first := dbtest.Open(t, db.Options{Dir: dir, Migrate: true})
-	refused(t, db.Options{Dir: dir, Migrate: true}, "in use by another clawless", fmt.Sprintf("process %d", os.Getpid()), "stop it first", dir)
-	out, err := child(t, "open", dir).Output()
-	if err == nil || !strings.Contains(string(out), fmt.Sprintf("process %d", os.Getpid())) {
-		t.Errorf("another process: %v, %s", err, out)
-	}
-	mustAdd(t, first, "acme")
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := child(t, "open", dir).CombinedOutput(); err != nil {
-		t.Errorf("after the first had closed: %v, %s", err, out)
-	}
 }
 
 func TestNewerDatabase(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -16,13 +15,6 @@ import (
 	"github.com/clawless/clawless/server/db/dbtest"
 	"github.com/clawless/clawless/server/fault"
 )
-
-func TestMain(m *testing.M) {
-	if role := os.Getenv(childEnv); role != "" {
-		os.Exit(children[role]())
-	}
-	os.Exit(m.Run())
-}
 
 type tenantRow struct {
 	ID        string  `db:"id"`

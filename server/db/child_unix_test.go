@@ -1,3 +1,5 @@
+//go:build unix
+
 package db_test
 
 import (
@@ -6,10 +8,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/db/dbtest"
 )
 
 const (
@@ -18,13 +23,23 @@ const (
 )
 
 // children are what the test binary does when a test starts it as a process of its own; the result is the exit code.
-var children = map[string]func() int{"write": childWrite, "open": childOpen}
+var children = map[string]func() int{"write": childWrite, "open": childOpen, "readonly": childReadOnly, "diskerror": childDiskError, "nofiles": childNoFiles}
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(childEnv); role != "" {
+		os.Exit(children[role]())
+	}
+	os.Exit(m.Run())
+}
 
 func child(t *testing.T, role, dir string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if runtime.GOOS == "linux" {
+		self = "/proc/self/exe" // another user may not enter the folder of the binary
 	}
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), childEnv+"="+role, childDirEnv+"="+dir)
@@ -113,5 +128,22 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	defer func() { _ = release() }()
 	if err := handle.Get(&verdict, "PRAGMA integrity_check"); err != nil || verdict != "ok" {
 		t.Errorf("the file is %q %v", verdict, err)
+	}
+}
+
+func TestSecondServer(t *testing.T) {
+	dir := t.TempDir()
+	first := dbtest.Open(t, db.Options{Dir: dir, Migrate: true})
+	refused(t, db.Options{Dir: dir, Migrate: true}, "in use by another clawless", fmt.Sprintf("process %d", os.Getpid()), "stop it first", dir)
+	out, err := child(t, "open", dir).Output()
+	if err == nil || !strings.Contains(string(out), fmt.Sprintf("process %d", os.Getpid())) {
+		t.Errorf("another process: %v, %s", err, out)
+	}
+	mustAdd(t, first, "acme")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := child(t, "open", dir).CombinedOutput(); err != nil {
+		t.Errorf("after the first had closed: %v, %s", err, out)
 	}
 }
