@@ -154,5 +154,6 @@ type Driver struct {
 	DefaultURL string // empty when the operator must give one
 	NeedsKey   bool
 	Env        []string // environment variables of the vendor's own tools that hold the key, tried in order
+	AccountEnv []string // the same for Config.AccountID, at vendors that need one; empty elsewhere
 	New        func(Config) (Provider, error)
 }

@@ -27,6 +27,9 @@ func TestDriversAreComplete(t *testing.T) {
 		if got, ok := Lookup(d.Name); !ok || got.Name != d.Name {
 			t.Errorf("%s is not found by its name", d.Name)
 		}
+		if _, err := d.New(llm.Config{Name: "lab", APIKey: "key"}); (err != nil) != (len(d.AccountEnv) > 0) {
+			t.Errorf("%s says it needs an account: %v, without one it says %v", d.Name, len(d.AccountEnv) > 0, err)
+		}
 		if d.NeedsKey {
 			if _, err := d.New(llm.Config{Name: "lab", AccountID: "0123456789abcdef0123456789abcdef"}); err == nil {
 				t.Errorf("%s was made without a key", d.Name)

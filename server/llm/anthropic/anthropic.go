@@ -4,7 +4,7 @@ package anthropic
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"iter"
 	"net/url"
 	"strings"
@@ -39,7 +39,7 @@ func open(cfg llm.Config) (llm.Provider, error) {
 		base = defaultURL
 	}
 	if cfg.APIKey == "" && base == defaultURL {
-		return nil, fmt.Errorf("provider %s: no API key; set api_key or ANTHROPIC_API_KEY", cfg.Name)
+		return nil, errors.New("no API key; set api_key or ANTHROPIC_API_KEY")
 	}
 	e, err := wire.NewEndpoint(cfg, base)
 	if err != nil {

@@ -2,7 +2,7 @@
 package openai
 
 import (
-	"fmt"
+	"errors"
 	"net/url"
 	"strings"
 
@@ -29,7 +29,7 @@ func open(cfg llm.Config) (llm.Provider, error) {
 		base = defaultURL
 	}
 	if cfg.APIKey == "" && base == defaultURL {
-		return nil, fmt.Errorf("provider %s: no API key; set api_key or OPENAI_API_KEY", cfg.Name)
+		return nil, errors.New("no API key; set api_key or OPENAI_API_KEY")
 	}
 	e, err := wire.NewEndpoint(cfg, base)
 	if err != nil {

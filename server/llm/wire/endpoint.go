@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -37,6 +37,7 @@ type Endpoint struct {
 	Classify func(status int, w Words) llm.Class
 
 	client *http.Client
+	log    *slog.Logger
 	first  time.Duration
 	idle   time.Duration
 }
@@ -44,14 +45,17 @@ type Endpoint struct {
 // NewEndpoint makes an endpoint from a driver's configuration. Where Config.Idle is not set, the first frame may take ten minutes and each later one a minute.
 func NewEndpoint(cfg llm.Config, base string) (*Endpoint, error) {
 	if err := checkBase(base); err != nil {
-		return nil, fmt.Errorf("provider %s: %w", cfg.Name, err)
+		return nil, err
 	}
-	e := &Endpoint{Provider: cfg.Name, Base: strings.TrimRight(base, "/"), Header: http.Header{}, Secret: cfg.APIKey, client: cfg.Client, first: cfg.Idle, idle: cfg.Idle}
+	e := &Endpoint{Provider: cfg.Name, Base: strings.TrimRight(base, "/"), Header: http.Header{}, Secret: cfg.APIKey, client: cfg.Client, log: cfg.Log, first: cfg.Idle, idle: cfg.Idle}
 	if e.client == nil {
 		e.client = NewHTTPClient()
 	}
 	if e.idle <= 0 {
 		e.first, e.idle = defaultFirst, defaultIdle
+	}
+	if e.log == nil {
+		e.log = slog.Default()
 	}
 	e.Header.Set("User-Agent", "clawless")
 	return e, nil
@@ -120,6 +124,7 @@ func (e *Endpoint) send(ctx context.Context, method, path string, body []byte) (
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	start := time.Now()
 	resp, err := e.client.Do(req)
 	if err != nil {
 		fail := a.Fail(err)
@@ -130,6 +135,8 @@ func (e *Endpoint) send(ctx context.Context, method, path string, body []byte) (
 		}
 		return nil, fail
 	}
+	e.log.LogAttrs(ctx, slog.LevelDebug, "a provider answered", slog.String("provider", e.Provider), slog.String("method", method), slog.String("path", path),
+		slog.Int("status", resp.StatusCode), slog.Duration("waited", time.Since(start)))
 	a.Header, a.body = resp.Header, resp.Body
 	a.idle = newIdleReader(resp.Body, e.first, e.idle, cancel)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {

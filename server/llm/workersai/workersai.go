@@ -4,7 +4,7 @@ package workersai
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -29,6 +29,7 @@ var Driver = llm.Driver{
 	DefaultURL: defaultURL,
 	NeedsKey:   true,
 	Env:        []string{"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY"},
+	AccountEnv: []string{"CLOUDFLARE_ACCOUNT_ID"},
 	New:        open,
 }
 
@@ -47,13 +48,13 @@ func open(cfg llm.Config) (llm.Provider, error) {
 		base = defaultURL
 	}
 	if cfg.APIKey == "" {
-		return nil, fmt.Errorf("provider %s: no API token; set api_key or CLOUDFLARE_API_TOKEN", cfg.Name)
+		return nil, errors.New("no API token; set api_key or CLOUDFLARE_API_TOKEN")
 	}
 	// An address that leads to the dialect already, such as that of an AI Gateway, is taken as it is.
 	chat, listed := base, false
 	if !strings.HasSuffix(base, "/v1") {
 		if !accountPattern.MatchString(cfg.AccountID) {
-			return nil, fmt.Errorf("provider %s: account_id must be the Cloudflare account's id, 32 hexadecimal digits; set account_id or CLOUDFLARE_ACCOUNT_ID", cfg.Name)
+			return nil, errors.New("account_id must be the Cloudflare account's id, 32 hexadecimal digits; set account_id or CLOUDFLARE_ACCOUNT_ID")
 		}
 		base += "/accounts/" + cfg.AccountID
 		chat, listed = base+"/ai/v1", true
