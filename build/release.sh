@@ -11,4 +11,5 @@ if ! command -v aarch64-linux-gnu-gcc >/dev/null; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc-aarch64-linux-gnu libc6-dev-arm64-cross >/dev/null
 fi
+export PATH="$PWD/bin:$PATH" # for the bill of materials
 exec go tool -modfile=build/release/go.mod goreleaser release --clean "$@"
