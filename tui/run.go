@@ -95,7 +95,8 @@ func runScreen(ctx context.Context, o Options, out terminal) error {
 	}
 	s := &screen{terminal: out}
 	m := newProgram(ctx, o, kit.NewTheme(o.Getenv), s, width, height)
-	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(s),
+	// 120 frames a second halve the wait for a key to be seen; a frame in which nothing changed costs nothing.
+	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(s), tea.WithFPS(120),
 		tea.WithFilter(func(_ tea.Model, msg tea.Msg) tea.Msg {
 			if _, ok := msg.(tea.WindowSizeMsg); ok {
 				s.moved()
@@ -106,7 +107,6 @@ func runScreen(ctx context.Context, o Options, out terminal) error {
 		opts = append(opts, tea.WithAltScreen())
 	}
 	_, err = tea.NewProgram(m, opts...).Run()
-	s.leave()
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("chat ended: %w", ctx.Err())
@@ -116,7 +116,7 @@ func runScreen(ctx context.Context, o Options, out terminal) error {
 		return fmt.Errorf("terminal: %w", err)
 	}
 	if id := m.chat.SessionID(); o.Farewell != nil && id != "" {
-		if _, err := fmt.Fprintln(o.Out, kit.Line(o.Farewell(id))); err != nil {
+		if _, err := fmt.Fprintf(o.Out, "\n%s\n", kit.Line(o.Farewell(id))); err != nil {
 			return fmt.Errorf("terminal: %w", err)
 		}
 	}

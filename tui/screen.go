@@ -28,11 +28,10 @@ type terminal interface {
 type screen struct {
 	terminal
 
-	mu    sync.Mutex
-	buf   []byte
-	alt   bool // the full screen is on: places are absolute there
-	below int  // lines from where the cursor rests to where the renderer believes it is
-	anew  bool // the next frame wipes what is below the cursor first
+	mu   sync.Mutex
+	buf  []byte
+	alt  bool // the full screen is on: places are absolute there
+	anew bool // the next frame wipes what is below the cursor first
 }
 
 // moved says that the terminal changed its size, or that something else wrote to it.
@@ -50,13 +49,6 @@ func (s *screen) send(seq string) error {
 	return err
 }
 
-// leave wipes what is still live. It is for programs that end without a last frame.
-func (s *screen) leave() {
-	if s.below > 0 {
-		_ = s.send("\r" + ansi.EraseScreenBelow)
-	}
-}
-
 // Write takes what the renderer writes: a frame at a time, or a short sequence.
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
@@ -64,12 +56,9 @@ func (s *screen) Write(p []byte) (int, error) {
 	b := s.buf[:0]
 	switch {
 	case bytes.Equal(p, []byte(ansi.EraseEntireLine)):
-		// The renderer stops, on the line where it believes to be.
-		if s.below > 0 {
-			b = append(b, ansi.CursorDown(s.below)...)
-		}
-		b = append(b, p...)
-		s.below, s.anew = 0, true
+		// The renderer stops. It would wipe its last line; what is live goes as a whole.
+		b = append(append(b, '\r'), ansi.EraseScreenBelow...)
+		s.anew = true
 	case s.alt && bytes.HasPrefix(p, []byte(ansi.CursorHomePosition)) && len(p) > len(ansi.CursorHomePosition):
 		b = append(append(append(b, ansi.SetModeSynchronizedOutput...), p...), ansi.ResetModeSynchronizedOutput...)
 	case !s.alt && len(p) > 1 && p[len(p)-1] == '\r':
@@ -100,9 +89,8 @@ func (s *screen) frame(b, p []byte) []byte {
 	}
 	b = append(b, p...)
 	b = append(b, ansi.SetModeAutoWrap...)
-	s.below = bytes.Count(p[live:], []byte{'\n'})
-	if s.below > 0 {
-		b = append(b, ansi.CursorUp(s.below)...)
+	if n := bytes.Count(p[live:], []byte{'\n'}); n > 0 {
+		b = append(b, ansi.CursorUp(n)...)
 	}
 	s.anew = false
 	return append(b, ansi.ResetModeSynchronizedOutput...)

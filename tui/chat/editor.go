@@ -32,11 +32,22 @@ func (e *editor) insert(s string) {
 	e.text = e.text[:e.at] + s + e.text[e.at:]
 	e.at += len(s)
 	e.aim = -1
+	e.snap()
+}
+
+// snap moves the cursor out of a character: an edit may have joined what it stood between.
+func (e *editor) snap() {
+	i := strings.LastIndexByte(e.text[:e.at], '\n') + 1
+	for i < e.at {
+		i = e.next(i)
+	}
+	e.at = i
 }
 
 func (e *editor) remove(from, to int) {
 	e.text = e.text[:from] + e.text[to:]
 	e.at, e.aim = from, -1
+	e.snap()
 }
 
 // next is the place after the character at i.
@@ -105,7 +116,10 @@ func (e *editor) wordRight() int {
 
 // key takes a key that edits or moves within the text and reports whether it did.
 func (e *editor) key(msg tea.KeyMsg) bool {
-	move := func(to int) { e.at, e.aim = to, -1 }
+	move := func(to int) {
+		e.at, e.aim = to, -1
+		e.snap()
+	}
 	switch msg.String() {
 	case "left", "ctrl+b":
 		move(e.prev(e.at))

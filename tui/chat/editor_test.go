@@ -1,0 +1,95 @@
+package chat
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/clawless/clawless/tui/kit"
+)
+
+func edit(text string, keys ...string) *editor {
+	e := &editor{}
+	e.set(text)
+	for _, k := range keys {
+		if k == "up" || k == "down" {
+			e.vertical(map[string]int{"up": -1, "down": 1}[k], 20)
+			continue
+		}
+		e.key(names[k])
+	}
+	return e
+}
+
+func TestEditing(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		keys []string
+		want string // | is the cursor
+	}{
+		{"abc", []string{"left", "backspace"}, "a|c"},
+		{"abc", []string{"home", "delete"}, "|bc"},
+		{"漢字", []string{"left"}, "漢|字"},
+		{"a👩‍👩‍👧b", []string{"left", "backspace"}, "a|b"},
+		{"e\u0301x", []string{"left", "left"}, "|e\u0301x"},
+		{"one two", []string{"ctrl+w"}, "one |"},
+		{"one two", []string{"alt+b", "ctrl+k"}, "one |"},
+		{"one two", []string{"home", "alt+f"}, "one| two"},
+		{"one two", []string{"home", "alt+d"}, "| two"},
+		{"one\ntwo", []string{"ctrl+u"}, "one\n|"},
+		{"one\ntwo", []string{"ctrl+u", "backspace"}, "one|"},
+		{"one\ntwo", []string{"home", "left"}, "one|\ntwo"},
+		{"one\ntwo", []string{"up"}, "one|\ntwo"},
+		{"a\nlong line\nb", []string{"up", "up"}, "a|\nlong line\nb"},
+		{"long line\na\nlong line", []string{"up", "up"}, "long line|\na\nlong line"},
+		{"a line that is longer than twenty columns", []string{"home", "down"}, "a line that is |longer than twenty columns"},
+		{"", []string{"backspace", "delete", "left", "right", "ctrl+w", "alt+d", "up", "down"}, "|"},
+	} {
+		e := edit(c.text, c.keys...)
+		if got := e.text[:e.at] + "|" + e.text[e.at:]; got != c.want {
+			t.Errorf("%q %v = %q, want %q", c.text, c.keys, got, c.want)
+		}
+	}
+}
+
+// TestEditorSurvivesAnything presses random keys in random text and looks at every state.
+func TestEditorSurvivesAnything(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	parts := []string{"word", " ", "漢字", "👩‍👩‍👧", "e\u0301", "\n", "\t", "\x1b[31m", "\u202e", "longlonglonglongword", "\r\n"}
+	keys := []string{"left", "right", "home", "end", "backspace", "delete", "ctrl+w", "alt+b", "alt+f", "alt+d", "ctrl+k"}
+	for range 400 {
+		e := &editor{}
+		e.set("")
+		for range 60 {
+			switch r.IntN(3) {
+			case 0:
+				e.insert(parts[r.IntN(len(parts))])
+			case 1:
+				e.key(names[keys[r.IntN(len(keys))]])
+			case 2:
+				e.vertical(r.IntN(3)-1, 5+r.IntN(20))
+			}
+			if e.at < 0 || e.at > len(e.text) || !utf8.ValidString(e.text[:e.at]) {
+				t.Fatalf("the cursor is at %d in %q", e.at, e.text)
+			}
+			width, height := 8+r.IntN(30), 1+r.IntN(6)
+			lines := e.view(kit.Theme{SGR: true, Rich: true}, width, height)
+			if len(lines) > height || len(lines) == 0 {
+				t.Fatalf("%d lines of %d", len(lines), height)
+			}
+			cursors := 0
+			for _, line := range lines {
+				cursors += strings.Count(line, "\x1b[7m")
+				if w := ansi.StringWidth(line); w > width && width > 12 {
+					t.Fatalf("%d columns of %d: %q", w, width, line)
+				}
+			}
+			if cursors != 1 {
+				t.Fatalf("%d cursors in %q at %d: %q", cursors, e.text, e.at, lines)
+			}
+		}
+	}
+}
