@@ -2,33 +2,46 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
+	"github.com/clawless/clawless/server/db/schema"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/jmoiron/sqlx"
 )
 
 // Dialect names an engine.
-type Dialect string
+type Dialect = schema.Dialect
 
 // The engines.
 const (
-	SQLite   Dialect = "sqlite"
-	Postgres Dialect = "postgres"
+	SQLite   = schema.SQLite
+	Postgres = schema.Postgres
 )
+
+// Status is what `clawless migrate status` shows: every step of the schema and every table.
+type Status = schema.Status
+
+// Migration is one step of the schema.
+type Migration = schema.Migration
+
+// Table is one table of the database.
+type Table = schema.Table
 
 // Options say where the database is and how it is opened. The zero value of everything but URL and Dir is a sensible choice.
 type Options struct {
-	URL       string       // postgres://...; empty means SQLite
-	Dir       string       // the data folder of SQLite; it is made when missing, and holds clawless.db and clawless.lock
-	Migrate   bool         // apply the migrations that are missing before anything else
-	ReadOnly  bool         // look only: no lock, no migration, and every Write is refused; for commands beside a running server
-	ReadConns int          // SQLite: read-only connections; 0 means twice the cores
-	Queue     int          // SQLite: writes that may wait; 0 means 4096. One more is refused with store_unavailable
-	MaxConns  int          // Postgres: size of the pool; 0 means pool_max_conns of the URL, or 16
-	Log       *slog.Logger // nil discards
+	URL       string        // postgres://...; empty means SQLite
+	Dir       string        // the data folder of SQLite; it is made when missing, and holds clawless.db and clawless.lock
+	Migrate   bool          // apply the migrations that are missing before anything else
+	ReadOnly  bool          // look only: no lock, no migration, and every Write is refused; for commands beside a running server
+	ReadConns int           // SQLite: read-only connections; 0 means twice the cores
+	ReadLimit time.Duration // SQLite: how long one Read may take; 0 means five seconds
+	Queue     int           // SQLite: writes that may wait; 0 means 4096. One more is refused with store_unavailable
+	MaxConns  int           // Postgres: size of the pool; 0 means pool_max_conns of the URL, or 16
+	Log       *slog.Logger  // nil discards
 }
 
 // engine is what SQLite and Postgres do in their own way.
@@ -73,12 +86,79 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	return d, nil
 }
 
-// settle migrates when asked to, refuses a newer schema and prepares every statement.
+// settle migrates when asked to, and looks at the schema otherwise.
 func (d *DB) settle(ctx context.Context) error {
 	if d.opts.Migrate && !d.opts.ReadOnly {
 		return d.Migrate(ctx)
 	}
-	return d.check(ctx)
+	return d.asAdmin(func(handle *sqlx.DB) error { return d.check(ctx, handle) })
+}
+
+// asAdmin runs fn on a connection beside Read and Write.
+func (d *DB) asAdmin(fn func(*sqlx.DB) error) error {
+	handle, release, err := d.engine.admin()
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(handle), release())
+}
+
+// Migrate applies every missing step of the schema, each in a transaction of its own. Two servers that start at once on one Postgres apply each step once. It refuses a schema newer than the program.
+func (d *DB) Migrate(ctx context.Context) error {
+	return d.asAdmin(func(handle *sqlx.DB) error {
+		if err := schema.Up(ctx, handle, d.dialect, d.opts.Log); err != nil {
+			return err
+		}
+		return d.check(ctx, handle)
+	})
+}
+
+// check refuses a schema that is newer than the program, and prepares the statements when it is the right one.
+func (d *DB) check(ctx context.Context, handle *sqlx.DB) error {
+	version, err := schema.Version(ctx, handle, d.dialect)
+	if err != nil {
+		return err
+	}
+	latest, err := schema.Latest(d.dialect)
+	if err != nil || version < latest {
+		return err
+	}
+	if d.dialect == SQLite {
+		if err := prepareAll(ctx, handle, SQLite); err != nil {
+			return err
+		}
+	}
+	d.current.Store(true)
+	return nil
+}
+
+// Prepare lets the engine parse every registered statement, and names the first that it refuses. On SQLite Open does so by itself.
+func (d *DB) Prepare(ctx context.Context) error {
+	return d.asAdmin(func(handle *sqlx.DB) error { return prepareAll(ctx, handle, d.dialect) })
+}
+
+func prepareAll(ctx context.Context, handle *sqlx.DB, dialect Dialect) error {
+	for _, s := range registered() {
+		text := s.lite.sql
+		if dialect == Postgres {
+			text = s.pg.sql
+		}
+		stmt, err := handle.PrepareContext(ctx, text)
+		if err != nil {
+			return fmt.Errorf("statement %s is not valid on %s: %w", s.name, dialect, err)
+		}
+		_ = stmt.Close()
+	}
+	return nil
+}
+
+// Status reports every step and every table.
+func (d *DB) Status(ctx context.Context) (st Status, err error) {
+	err = d.asAdmin(func(handle *sqlx.DB) (err error) {
+		st, err = schema.Read(ctx, handle, d.dialect)
+		return err
+	})
+	return st, err
 }
 
 // Dialect tells which engine it is.
@@ -128,11 +208,12 @@ func (d *DB) Close() error {
 	return nil
 }
 
-// finish joins what fn returned with a failure of one of its statements: a swallowed failure still undoes the whole, as it does on Postgres.
-func finish(q *querier, err error) error {
-	if err == nil {
-		err = q.failed
+// within runs fn on a transaction. A failure of a statement that fn swallowed comes out all the same, because it undoes the whole on Postgres.
+func within(run runner, fn func(Querier) error) error {
+	q := &querier{run: run}
+	defer func() { q.failed = errOver }()
+	if err := fn(q); err != nil {
+		return err
 	}
-	q.failed = errOver
-	return err
+	return q.failed
 }

@@ -10,28 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawless/clawless/server/db/sqlite"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/jackc/pgx/v5/pgconn"
-)
-
-// The primary result codes of SQLite that are told apart here (sqlite.org/rescode.html).
-const (
-	liteBusy       = 5
-	liteLocked     = 6
-	liteNoMem      = 7
-	liteReadOnly   = 8
-	liteInterrupt  = 9
-	liteIOErr      = 10
-	liteCorrupt    = 11
-	liteFull       = 13
-	liteCantOpen   = 14
-	liteConstraint = 19
-	liteNotADB     = 26
-
-	liteForeignKey = liteConstraint | 3<<8
-	litePrimaryKey = liteConstraint | 6<<8
-	liteUnique     = liteConstraint | 8<<8
-	liteRowID      = liteConstraint | 10<<8
 )
 
 // storeFault is the one place where a driver's error becomes a fault. It goes by codes alone; texts are kept for the log.
@@ -42,7 +23,7 @@ func storeFault(statement string, err error) *fault.Error {
 	}
 	cause := &storeError{statement: statement, err: err}
 	var pg *pgconn.PgError
-	switch code, ok := sqliteCode(err); {
+	switch code, ok := sqlite.Code(err); {
 	case errors.Is(err, sql.ErrNoRows):
 		return fault.Wrap(cause, fault.NotFound, "there is no such object")
 	case errors.Is(err, context.Canceled):
@@ -61,15 +42,15 @@ func storeFault(statement string, err error) *fault.Error {
 
 func liteFaultCode(code int) fault.Code {
 	switch code {
-	case liteUnique, litePrimaryKey, liteRowID:
+	case sqlite.Unique, sqlite.PrimaryKey, sqlite.RowID:
 		return fault.Conflict
-	case liteForeignKey:
+	case sqlite.ForeignKey:
 		return fault.NotFound
 	}
 	switch code & 0xff {
-	case liteBusy, liteLocked, liteNoMem, liteReadOnly, liteInterrupt, liteIOErr, liteCorrupt, liteCantOpen, liteNotADB:
+	case sqlite.Busy, sqlite.Locked, sqlite.NoMem, sqlite.ReadOnly, sqlite.Interrupt, sqlite.IOErr, sqlite.Corrupt, sqlite.CantOpen, sqlite.NotADB:
 		return fault.StoreUnavailable
-	case liteFull:
+	case sqlite.Full:
 		return fault.StoreFull
 	}
 	return fault.Internal
@@ -154,19 +135,5 @@ func Constraint(err error) string {
 		}
 		return ""
 	}
-	code, _ := sqliteCode(err)
-	if code != liteUnique && code != litePrimaryKey {
-		return ""
-	}
-	_, columns, _ := strings.Cut(sqliteMessage(err), ": ") // UNIQUE constraint failed: tenants.name
-	var table, name string
-	for column := range strings.SplitSeq(columns, ", ") {
-		var c string
-		table, c, _ = strings.Cut(column, ".")
-		name += "_" + c
-	}
-	if code == litePrimaryKey {
-		return table + "_pkey"
-	}
-	return table + name + "_key"
+	return sqlite.Constraint(err)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/db/dbtest"
 	"github.com/clawless/clawless/server/fault"
+	"github.com/jmoiron/sqlx"
 )
 
 // refused opens dir and wants a sentence with each of the words.
@@ -117,11 +118,13 @@ func TestNotADatabase(t *testing.T) {
 
 func TestAnotherProgramsDatabase(t *testing.T) {
 	dir := t.TempDir()
-	handle := db.OpenFile(file(dir))
-	if _, err := handle.Exec("CREATE TABLE wp_posts (id INTEGER)"); err != nil {
-		t.Fatal(err)
-	}
-	if err := handle.Close(); err != nil {
+	d := dbtest.Open(t, db.Options{Dir: dir}) // without a schema
+	withAdmin(t, d, func(handle *sqlx.DB) {
+		if _, err := handle.Exec("CREATE TABLE wp_posts (id INTEGER)"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
 	unchanged(t, dir, func() { refused(t, db.Options{Dir: dir, Migrate: true}, "another program", "wp_posts") })
@@ -164,17 +167,17 @@ func TestFolderNames(t *testing.T) {
 	refused(t, db.Options{Dir: filepath.Join(os.Args[0], "x")}, "data folder", "cannot be used")
 }
 
-// TestPragmasAreReadBack: a setting that SQLite keeps otherwise stops the start.
-func TestPragmasAreReadBack(t *testing.T) {
+// TestPragmas asks the writing connection for what it was given; that Open does so too is tested beside the engine.
+func TestPragmas(t *testing.T) {
 	d := dbtest.New(t)
+	ctx := context.Background()
 	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000", "trusted_schema": "0"} {
-		if got := db.WriterPragma(t.Context(), d, name); got != want {
-			t.Errorf("%s is %s", name, got)
+		var got string
+		err := d.Write(ctx, func(q db.Querier) error { return db.LooseSystem("PRAGMA "+name).Get(ctx, q, &got, nil) })
+		if err != nil || got != want {
+			t.Errorf("%s is %s, %v", name, got, err)
 		}
 	}
-	restore := db.DemandOfWriter("synchronous", "FULL", "3")
-	defer restore()
-	refused(t, db.Options{Dir: t.TempDir(), Migrate: true}, "synchronous at 2", "3 is needed", "network share")
 }
 
 // TestWithoutMigrate: an outdated database can be asked and migrated, but not used.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/clawless/clawless/server/fault"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
@@ -81,7 +82,7 @@ func (e *postgresEngine) write(ctx context.Context, fn func(Querier) error) erro
 
 func (e *postgresEngine) transaction(wait, ctx context.Context, opts *sql.TxOptions, fn func(Querier) error) error {
 	if e.closed.Load() {
-		return errClosed
+		return fault.New(fault.ShuttingDown, "the database is closed")
 	}
 	conn, err := e.db.Connx(wait)
 	if err != nil {
@@ -93,8 +94,7 @@ func (e *postgresEngine) transaction(wait, ctx context.Context, opts *sql.TxOpti
 		return storeFault("begin", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing; after a panic it frees the connection
-	q := &querier{run: &pgTx{ctx: ctx, tx: tx}}
-	if err := finish(q, fn(q)); err != nil {
+	if err := within(&pgTx{ctx: ctx, tx: tx}, fn); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -160,13 +160,17 @@ func (p *pgTx) query(s *statement, t Tenant, args Args, dest any, scan scanner) 
 	return scan(s, rows, dest)
 }
 
-func (p *pgTx) exec(s *statement, t Tenant, args Args) (sql.Result, error) {
+func (p *pgTx) exec(s *statement, t Tenant, args Args) (int64, error) {
 	values, err := s.bind(s.pg.names, t, args)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if err := p.enter(s, t); err != nil {
-		return nil, err
+		return 0, err
 	}
-	return p.tx.ExecContext(p.ctx, s.pg.sql, values...)
+	res, err := p.tx.ExecContext(p.ctx, s.pg.sql, values...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }

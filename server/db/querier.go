@@ -25,7 +25,7 @@ type Querier interface {
 // runner is one open transaction of an engine.
 type runner interface {
 	query(s *statement, t Tenant, args Args, dest any, scan scanner) error
-	exec(s *statement, t Tenant, args Args) (sql.Result, error)
+	exec(s *statement, t Tenant, args Args) (int64, error)
 }
 
 // scanner moves rows into dest.
@@ -66,11 +66,7 @@ func (q *querier) exec(ctx context.Context, s *statement, t Tenant, args Args) (
 	if err := q.begin(ctx); err != nil {
 		return 0, err
 	}
-	res, err := q.run.exec(s, t, args)
-	if err != nil {
-		return 0, q.end(s, err)
-	}
-	n, err := res.RowsAffected()
+	n, err := q.run.exec(s, t, args)
 	return n, q.end(s, err)
 }
 

@@ -201,7 +201,9 @@ func TestCloseDrains(t *testing.T) {
 	queued(d, 3)
 	closed := make(chan error, 1)
 	go func() { closed <- d.Close() }()
-	for !db.Closing(d) {
+	gone, leave := context.WithCancel(ctx)
+	leave()
+	for !fault.Is(d.Write(gone, func(db.Querier) error { return nil }), fault.ShuttingDown) {
 		runtime.Gosched()
 	}
 	if err := add(d, "late"); !fault.Is(err, fault.ShuttingDown) {
@@ -224,7 +226,7 @@ func TestDiskFull(t *testing.T) {
 	ctx := context.Background()
 	d := dbtest.New(t)
 	mustAdd(t, d, "before")
-	if err := db.OnWriter(ctx, d, "PRAGMA max_page_count = 1"); err != nil { // SQLite takes it as: no more than now
+	if err := onWriter(d, "PRAGMA max_page_count = 1"); err != nil { // SQLite takes it as: no more than now
 		t.Fatal(err)
 	}
 	letGo := hold(t, d, "first")
@@ -249,17 +251,25 @@ func TestDiskFull(t *testing.T) {
 	if err := d.Ready(ctx); err != nil {
 		t.Errorf("a full disk leaves reading as it was: %v", err)
 	}
-	if err := db.OnWriter(ctx, d, "PRAGMA max_page_count = 1000000"); err != nil {
+	if err := onWriter(d, "PRAGMA max_page_count = 1000000"); err != nil {
 		t.Fatal(err)
 	}
 	mustAdd(t, d, "after", big)
 }
 
+// onWriter changes a setting of the writing connection.
+func onWriter(d *db.DB, pragma string) error {
+	ctx := context.Background()
+	return d.Write(ctx, func(q db.Querier) error {
+		var now int
+		return db.LooseSystem(pragma).Get(ctx, q, &now, nil)
+	})
+}
+
 // TestBusyFile has another program holding the write lock of the file.
 func TestBusyFile(t *testing.T) {
-	ctx := context.Background()
 	d := dbtest.New(t)
-	if err := db.OnWriter(ctx, d, "PRAGMA busy_timeout = 10"); err != nil {
+	if err := onWriter(d, "PRAGMA busy_timeout = 10"); err != nil {
 		t.Fatal(err)
 	}
 	other, release, err := db.Admin(d)
@@ -288,9 +298,8 @@ var numbers = db.LooseSystem(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT
 
 func TestReadIsCapped(t *testing.T) {
 	ctx := context.Background()
-	d := dbtest.Open(t, db.Options{Dir: t.TempDir(), Migrate: true, ReadConns: 1})
+	d := dbtest.Open(t, db.Options{Dir: t.TempDir(), Migrate: true, ReadConns: 1, ReadLimit: 20 * time.Millisecond})
 	mustAdd(t, d, "acme")
-	db.LimitReads(d, 20*time.Millisecond)
 	var n int
 	err := d.Read(ctx, func(q db.Querier) error { return numbers.Get(ctx, q, &n, nil) })
 	if !fault.Is(err, fault.Timeout) {
@@ -314,15 +323,23 @@ func TestReadIsCapped(t *testing.T) {
 	if !fault.Is(err, fault.Timeout) {
 		t.Errorf("a read that sits on its snapshot: %v", err)
 	}
-	db.LimitReads(d, time.Minute)
+	if got := names(t, d); len(got) != 2 {
+		t.Errorf("the reader must be whole afterwards: %v", got)
+	}
+}
+
+func TestReaderWhoLeaves(t *testing.T) {
+	ctx := context.Background()
+	d := dbtest.Open(t, db.Options{Dir: t.TempDir(), Migrate: true, ReadConns: 1, ReadLimit: time.Minute})
 	for range 100 { // at every moment of the statement's start
 		short, cancel := context.WithCancel(ctx)
 		go cancel()
+		var n int
 		if err := d.Read(short, func(q db.Querier) error { return numbers.Get(ctx, q, &n, nil) }); !fault.Is(err, fault.Canceled) {
 			t.Errorf("a caller who leaves: %v", err)
 		}
 	}
-	if got := names(t, d); len(got) != 2 {
+	if got := names(t, d); len(got) != 0 {
 		t.Errorf("the reader must be whole afterwards: %v", got)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build cgo
 
-package db
+package sqlite
 
 import (
 	"context"
@@ -8,16 +8,16 @@ import (
 	"errors"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/mattn/go-sqlite3"
+	sqlite3 "github.com/mattn/go-sqlite3"
 )
 
-// sqliteName is the driver's name as sqlx and tests know it.
-const sqliteName = "sqlite3"
+// driverName is the driver's name as sqlx and tests know it.
+const driverName = "sqlite3"
 
-func sqliteDriver() (driver.Driver, error) { return &sqlite3.SQLiteDriver{}, nil }
+func newDriver() (driver.Driver, error) { return &sqlite3.SQLiteDriver{}, nil }
 
-// sqliteCode is the extended result code of an error of SQLite.
-func sqliteCode(err error) (code int, ok bool) {
+// Code is the extended result code of an error of SQLite; ok is false for every other error.
+func Code(err error) (code int, ok bool) {
 	var e sqlite3.Error
 	if !errors.As(err, &e) {
 		return 0, false
@@ -28,8 +28,8 @@ func sqliteCode(err error) (code int, ok bool) {
 	return int(e.Code), true
 }
 
-// sqliteMessage is SQLite's own sentence about an error.
-func sqliteMessage(err error) string {
+// message is SQLite's own sentence about an error.
+func message(err error) string {
 	var e sqlite3.Error
 	if errors.As(err, &e) {
 		return e.Error()

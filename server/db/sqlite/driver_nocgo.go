@@ -1,6 +1,6 @@
 //go:build !cgo
 
-package db
+package sqlite
 
 import (
 	"database/sql"
@@ -9,15 +9,15 @@ import (
 	"strings"
 
 	"github.com/jmoiron/sqlx"
-	"modernc.org/sqlite"
+	modernc "modernc.org/sqlite"
 )
 
-// sqliteName is the driver's name as sqlx and tests know it.
-const sqliteName = "sqlite"
+// driverName is the driver's name as sqlx and tests know it.
+const driverName = "sqlite"
 
-// sqliteDriver is the driver that the package registers itself: a bare sqlite.Driver would lack its functions.
-func sqliteDriver() (driver.Driver, error) {
-	d, err := sql.Open(sqliteName, "")
+// newDriver is the driver that the package registers itself: a bare Driver would lack its functions.
+func newDriver() (driver.Driver, error) {
+	d, err := sql.Open(driverName, "")
 	if err != nil {
 		return nil, err
 	}
@@ -25,18 +25,18 @@ func sqliteDriver() (driver.Driver, error) {
 	return d.Driver(), nil
 }
 
-// sqliteCode is the extended result code of an error of SQLite.
-func sqliteCode(err error) (code int, ok bool) {
-	var e *sqlite.Error
+// Code is the extended result code of an error of SQLite; ok is false for every other error.
+func Code(err error) (code int, ok bool) {
+	var e *modernc.Error
 	if errors.As(err, &e) {
 		return e.Code(), true
 	}
 	return 0, false
 }
 
-// sqliteMessage is SQLite's own sentence about an error: this driver puts "constraint failed: " before it and the code behind.
-func sqliteMessage(err error) string {
-	var e *sqlite.Error
+// message is SQLite's own sentence about an error: this driver puts "constraint failed: " before it and the code behind.
+func message(err error) string {
+	var e *modernc.Error
 	if !errors.As(err, &e) {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package db
+package sqlite
 
 import (
 	"context"
@@ -27,7 +27,7 @@ const (
 
 // job is one Write: a function and the place where its caller waits.
 type job struct {
-	fn     func(Querier) error
+	fn     func(*Tx) error
 	taken  atomic.Bool // set by the writer when it begins, or by the caller when it gives up
 	done   chan struct{}
 	err    error
@@ -42,7 +42,7 @@ func (j *job) finish(err error) {
 
 // writer runs the functions of all callers on one connection. Those that wait at the same time share one commit, and so one sync of the disk.
 type writer struct {
-	conn    *liteConn
+	conn    *conn
 	commit  *sql.Stmt
 	save    *sql.Stmt
 	undo    *sql.Stmt
@@ -62,7 +62,7 @@ type writer struct {
 }
 
 func openWriter(ctx context.Context, handle *sqlx.DB, opts Options) (*writer, error) {
-	conn, err := openConn(ctx, handle, writerPragmas, "BEGIN IMMEDIATE")
+	c, err := openConn(ctx, handle, writerPragmas, "BEGIN IMMEDIATE")
 	if err != nil {
 		return nil, err
 	}
@@ -70,10 +70,10 @@ func openWriter(ctx context.Context, handle *sqlx.DB, opts Options) (*writer, er
 	if size <= 0 {
 		size = defaultQueue
 	}
-	w := &writer{conn: conn, log: opts.Log, queue: make(chan *job, size), stopped: make(chan struct{})}
+	w := &writer{conn: c, log: opts.Log, queue: make(chan *job, size), stopped: make(chan struct{})}
 	for text, stmt := range map[string]**sql.Stmt{"COMMIT": &w.commit, "SAVEPOINT w": &w.save, "ROLLBACK TO w": &w.undo, "RELEASE w": &w.release} {
-		if *stmt, err = conn.prepare(text); err != nil {
-			conn.close()
+		if *stmt, err = c.cached(text); err != nil {
+			c.close()
 			return nil, err
 		}
 	}
@@ -82,12 +82,9 @@ func openWriter(ctx context.Context, handle *sqlx.DB, opts Options) (*writer, er
 }
 
 // submit queues fn and waits. A caller who gives up while its function is still in the queue takes it back; later the true outcome is worth the wait.
-func (w *writer) submit(ctx context.Context, fn func(Querier) error) error {
-	if err := ctx.Err(); err != nil {
-		return fault.From(err)
-	}
+func (w *writer) submit(ctx context.Context, fn func(*Tx) error) error {
 	j := &job{fn: fn, done: make(chan struct{})}
-	if err := w.enqueue(j); err != nil {
+	if err := w.enqueue(ctx, j); err != nil {
 		return err
 	}
 	select {
@@ -107,11 +104,14 @@ func (w *writer) submit(ctx context.Context, fn func(Querier) error) error {
 	return j.err
 }
 
-func (w *writer) enqueue(j *job) error {
+func (w *writer) enqueue(ctx context.Context, j *job) error {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	if w.closed {
 		return errClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return fault.From(err)
 	}
 	select {
 	case w.queue <- j:
@@ -204,7 +204,7 @@ func (w *writer) do(j *job) {
 	}
 	if !w.open {
 		if err := w.step(w.conn.begin); err != nil {
-			j.finish(storeFault("begin", err))
+			j.finish(err)
 			return
 		}
 		w.open = true
@@ -212,11 +212,11 @@ func (w *writer) do(j *job) {
 	saved := len(w.batch) > 0
 	if saved {
 		if err := w.step(w.save); err != nil {
-			w.lose(storeFault("savepoint", err), j)
+			w.lose(err, j)
 			return
 		}
 	}
-	q := &querier{run: w}
+	tx := &Tx{ctx: context.Background(), conn: w.conn} // never a caller's context: cancelling it would roll back everybody's work
 	returned := false
 	defer func() {
 		if returned {
@@ -227,20 +227,19 @@ func (w *writer) do(j *job) {
 		} else {
 			j.exited = true
 		}
-		w.settle(j, q, saved, errOver)
+		w.settle(j, tx, saved, sql.ErrTxDone)
 	}()
-	err := j.fn(q)
+	err := j.fn(tx)
 	returned = true
-	w.settle(j, q, saved, err)
+	w.settle(j, tx, saved, err)
 }
 
 // settle keeps or undoes what a function has done.
-func (w *writer) settle(j *job, q *querier, saved bool, err error) {
-	failed := q.failed
-	err = finish(q, err)
+func (w *writer) settle(j *job, tx *Tx, saved bool, err error) {
+	tx.finish()
 	switch {
-	case endsTransaction(failed):
-		w.lose(failed, j)
+	case tx.lost != nil:
+		w.lose(tx.lost, j)
 		return
 	case err != nil && !saved:
 		_ = w.step(w.conn.rollback)
@@ -249,14 +248,14 @@ func (w *writer) settle(j *job, q *querier, saved bool, err error) {
 		return
 	case err != nil:
 		if undo := errors.Join(w.step(w.undo), w.step(w.release)); undo != nil {
-			w.lose(storeFault("rollback to savepoint", undo), j)
+			w.lose(undo, j)
 			return
 		}
 		j.finish(err)
 		return
 	case saved:
 		if err := w.step(w.release); err != nil {
-			w.lose(storeFault("release savepoint", err), j)
+			w.lose(err, j)
 			return
 		}
 	}
@@ -269,7 +268,7 @@ func (w *writer) flush() {
 		return
 	}
 	if err := w.step(w.commit); err != nil {
-		w.lose(storeFault("commit", err))
+		w.lose(err)
 		return
 	}
 	w.open = false
@@ -288,7 +287,7 @@ func (w *writer) flush() {
 func (w *writer) lose(err error, also ...*job) {
 	_ = w.step(w.conn.rollback)
 	w.open = false
-	if code, _ := sqliteCode(err); code&0xff == liteIOErr || code&0xff == liteCorrupt {
+	if damages(err) {
 		w.breakDown(err)
 	}
 	for i, j := range w.batch {
@@ -313,43 +312,22 @@ func (w *writer) breakDown(err error) {
 func (w *writer) checkpoint() {
 	w.since = 0
 	var busy, frames, folded int64
-	err := w.conn.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &folded)
+	err := w.conn.raw.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &folded)
 	if err == nil {
 		if left := (frames - folded) * pageSize; left > logAlarm {
 			w.log.Warn("the database's log grows because a reader keeps an old snapshot", "bytes", left)
 		}
 		return
 	}
-	if code, _ := sqliteCode(err); code&0xff == liteIOErr || code&0xff == liteCorrupt {
+	if damages(err) {
 		w.breakDown(err)
 		return
 	}
 	w.log.Warn("the database's log could not be folded into its file", "error", err)
 }
 
-// endsTransaction names the failures after which SQLite may have ended the transaction by itself (sqlite.org/lang_transaction.html).
-func endsTransaction(err error) bool {
-	code, ok := sqliteCode(err)
-	if !ok {
-		return false
-	}
-	switch code & 0xff {
-	case liteFull, liteIOErr, liteNoMem, liteBusy, liteInterrupt, liteCorrupt:
-		return true
-	}
-	return false
-}
-
-// step runs a statement of the writer itself. The writer never uses a caller's context: cancelling it would roll back everybody's work.
+// step runs a statement of the writer itself.
 func (w *writer) step(stmt *sql.Stmt) error {
 	_, err := stmt.ExecContext(context.Background())
 	return err
-}
-
-func (w *writer) query(s *statement, t Tenant, args Args, dest any, scan scanner) error {
-	return w.conn.query(context.Background(), s, t, args, dest, scan)
-}
-
-func (w *writer) exec(s *statement, t Tenant, args Args) (sql.Result, error) {
-	return w.conn.exec(context.Background(), s, t, args)
 }

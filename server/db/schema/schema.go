@@ -1,10 +1,11 @@
-package db
+// Package schema knows the steps of the database's schema: which there are, which are applied, and how the missing ones are.
+package schema
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path"
 	"strconv"
 	"strings"
@@ -14,6 +15,15 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+)
+
+// Dialect names an engine.
+type Dialect string
+
+// The engines. Their names are also those of the folders of the steps.
+const (
+	SQLite   Dialect = "sqlite"
+	Postgres Dialect = "postgres"
 )
 
 // versionTable is goose's record of what was applied.
@@ -42,117 +52,59 @@ type Status struct {
 	Tables     []Table
 }
 
-// Migrate applies every missing step, each in a transaction of its own. Two servers that start at once on one Postgres apply each step once. It refuses a schema newer than the program.
-func (d *DB) Migrate(ctx context.Context) error {
-	handle, release, err := d.engine.admin()
+// Up applies every missing step, each in a transaction of its own. Two servers that start at once on one Postgres apply each step once. It refuses a schema newer than the program.
+func Up(ctx context.Context, handle *sqlx.DB, dialect Dialect, log *slog.Logger) error {
+	version, err := Version(ctx, handle, dialect)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = release() }()
-	version, err := schemaVersion(ctx, handle, d.dialect)
+	if newest, err := Latest(dialect); err != nil || version == newest {
+		return err
+	}
+	p, err := provider(handle, dialect)
 	if err != nil {
 		return err
 	}
-	if newest, err := latest(d.dialect); err != nil || version == newest {
-		return errors.Join(err, d.check(ctx))
-	}
-	provider, err := d.provider(handle)
-	if err != nil {
-		return err
-	}
-	applied, err := provider.Up(ctx)
-	for _, step := range applied {
-		d.opts.Log.Info("applied a migration", "version", step.Source.Version, "took", step.Duration)
+	steps, err := p.Up(ctx)
+	for _, step := range steps {
+		log.Info("applied a migration", "version", step.Source.Version, "took", step.Duration)
 	}
 	if err != nil {
 		return fmt.Errorf("migrate the database: %w; the failed step was undone, what came before it stays", err)
 	}
-	return d.check(ctx)
+	return nil
 }
 
-func (d *DB) provider(handle *sqlx.DB) (*goose.Provider, error) {
-	steps, err := fs.Sub(migrations.FS, string(d.dialect))
+func provider(handle *sqlx.DB, dialect Dialect) (*goose.Provider, error) {
+	steps, err := fs.Sub(migrations.FS, string(dialect))
 	if err != nil {
 		return nil, err
 	}
-	dialect := goose.DialectSQLite3
+	its := goose.DialectSQLite3
 	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
-	if d.dialect == Postgres {
-		dialect = goose.DialectPostgres
+	if dialect == Postgres {
+		its = goose.DialectPostgres
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // seconds between tries, and tries
 		if err != nil {
 			return nil, err
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	return goose.NewProvider(dialect, handle.DB, steps, options...)
+	return goose.NewProvider(its, handle.DB, steps, options...)
 }
 
-// check refuses a schema that is newer than the program, and prepares the statements when it is the right one.
-func (d *DB) check(ctx context.Context) error {
-	handle, release, err := d.engine.admin()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = release() }()
-	version, err := schemaVersion(ctx, handle, d.dialect)
-	if err != nil {
-		return err
-	}
-	latest, err := latest(d.dialect)
-	if err != nil || version < latest {
-		return err
-	}
-	if d.dialect == SQLite {
-		if err := prepareAll(ctx, handle, SQLite); err != nil {
-			return err
-		}
-	}
-	d.current.Store(true)
-	return nil
-}
-
-// Prepare lets the engine parse every registered statement, and names those it refuses. On SQLite Open does so by itself.
-func (d *DB) Prepare(ctx context.Context) error {
-	handle, release, err := d.engine.admin()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = release() }()
-	return prepareAll(ctx, handle, d.dialect)
-}
-
-func prepareAll(ctx context.Context, handle *sqlx.DB, dialect Dialect) error {
-	for _, s := range registered() {
-		text := s.lite.sql
-		if dialect == Postgres {
-			text = s.pg.sql
-		}
-		stmt, err := handle.PrepareContext(ctx, text)
-		if err != nil {
-			return fmt.Errorf("statement %s is not valid on %s: %w", s.name, dialect, err)
-		}
-		_ = stmt.Close()
-	}
-	return nil
-}
-
-// Status reports every step and every table.
-func (d *DB) Status(ctx context.Context) (Status, error) {
-	handle, release, err := d.engine.admin()
-	if err != nil {
-		return Status{}, err
-	}
-	defer func() { _ = release() }()
-	st := Status{Dialect: d.dialect}
-	if st.Migrations, err = known(d.dialect); err != nil {
+// Read reports every step and every table.
+func Read(ctx context.Context, handle *sqlx.DB, dialect Dialect) (Status, error) {
+	st := Status{Dialect: dialect}
+	var err error
+	if st.Migrations, err = known(dialect); err != nil {
 		return st, err
 	}
 	st.Latest = st.Migrations[len(st.Migrations)-1].Version
-	if st.Tables, err = tables(ctx, handle, d.dialect); err != nil {
+	if st.Tables, err = tables(ctx, handle, dialect); err != nil {
 		return st, fmt.Errorf("list the tables: %w", err)
 	}
-	applied, err := applied(ctx, handle, d.dialect)
+	applied, err := applied(ctx, handle, dialect)
 	if err != nil {
 		return st, err
 	}
@@ -166,13 +118,13 @@ func (d *DB) Status(ctx context.Context) (Status, error) {
 	return st, nil
 }
 
-// schemaVersion is the newest applied step, 0 for an empty database, and an error when this program is too old for it or somebody else's tables are in it.
-func schemaVersion(ctx context.Context, handle *sqlx.DB, dialect Dialect) (int64, error) {
+// Version is the newest applied step, 0 for an empty database, and an error when this program is too old for it or somebody else's tables are in it.
+func Version(ctx context.Context, handle *sqlx.DB, dialect Dialect) (int64, error) {
 	steps, err := applied(ctx, handle, dialect)
 	if err != nil {
 		return 0, err
 	}
-	newest, err := latest(dialect)
+	newest, err := Latest(dialect)
 	if err != nil {
 		return 0, err
 	}
@@ -248,7 +200,8 @@ func known(dialect Dialect) ([]Migration, error) {
 	return list, nil
 }
 
-func latest(dialect Dialect) (int64, error) {
+// Latest is the newest step that this program knows.
+func Latest(dialect Dialect) (int64, error) {
 	list, err := known(dialect)
 	if err != nil {
 		return 0, err
