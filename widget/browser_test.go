@@ -166,10 +166,10 @@ func TestStopAndReload(t *testing.T) {
 		b.server.on("slow", reply{pieces: []string{"one ", "two ", "three"}, hold: hold})
 		b.OpenWidget()
 		b.Send("slow")
-		b.Wait(`$$(".assistant .body").at(-1)?.innerText === "one two"`)
+		b.Wait(`$$(".assistant .body").at(-1)?.innerText.trim() === "one two"`)
 		b.Open(b.page.Origin)
 		b.OpenWidget()
-		b.Wait(`$$(".assistant .body").at(-1)?.innerText === "one two"`)
+		b.Wait(`$$(".assistant .body").at(-1)?.innerText.trim() === "one two"`)
 		close(hold)
 		if got := b.WaitForAnswer("done"); got != "one two three" {
 			t.Errorf("the text is %q", got)

@@ -99,6 +99,7 @@ class Widget implements App {
     const said = String(text).trim();
     if (!said) return;
     this.#conversation.send(said);
+    this.#shell.emit("message", { role: "user", text: said });
     void this.#connect();
   }
 
@@ -159,10 +160,7 @@ class Widget implements App {
   #sink(): Sink {
     const messages = () => this.#panel.messages;
     return {
-      added: (m) => {
-        messages().add(m);
-        if (m.role === "user" && m.state === "queued") this.#shell.emit("message", { role: m.role, text: m.text });
-      },
+      added: (m) => messages().add(m),
       removed: (m) => messages().remove(m),
       text: (m, delta) => messages().text(m, delta),
       changed: (m) => this.#changed(m),

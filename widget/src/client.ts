@@ -57,9 +57,10 @@ export class Client {
   /** Answers any successful response; throws a Failure for every other outcome but an abort. */
   async request(path: string, req: Request = {}): Promise<Response> {
     if (!this.#token || performance.now() > this.#renewAt) await this.connect();
-    let res = await this.#fetch(path, this.#token, req);
+    const token = this.#token;
+    let res = await this.#fetch(path, token, req);
     if (res.status === 401) {
-      await this.connect();
+      if (token === this.#token) await this.connect(); // else another call has renewed it meanwhile
       res = await this.#fetch(path, this.#token, req);
     }
     if (!res.ok) throw await responseFailure(res);

@@ -26,12 +26,11 @@ export function configure(data: DOMStringMap, remote: WidgetConfig | null | unde
   };
 }
 
-function overrides(text: string | undefined): unknown {
-  if (!text) return null;
+function overrides(text = "null"): unknown {
   try {
     return JSON.parse(text);
-  } catch {
-    console.warn("Clawless: data-strings is not JSON");
+  } catch (error) {
+    console.warn("Clawless: data-strings", error);
     return null;
   }
 }

@@ -119,6 +119,7 @@ export class Conversation {
   /** One turn; false when the queue has to wait for the visitor or for the network. */
   #ask(question: Message): Promise<boolean> {
     const answer = this.#add({ role: "assistant", text: "", state: "waiting", question });
+    for (const later of this.#queue.slice(1)) this.#toEnd(later);
     this.#set(question, "sending");
     return this.#run(answer, async (turn, reader) => {
       const res = await this.#begin(question, turn.abort.signal);
@@ -237,10 +238,7 @@ export class Conversation {
     // What our server refused is asked anew; a request whose outcome is unknown keeps its key.
     if (answer.run || !(failure.isNetwork || failure.code.startsWith("http_"))) question.key = this.#env.newId();
     this.#remove(answer);
-    if (this.messages.at(-1) !== question) {
-      this.#remove(question);
-      this.#add(question);
-    }
+    if (this.messages.at(-1) !== question) this.#toEnd(question);
     this.#queue.unshift(question);
     this.#saveQueue();
     void this.#pump();
@@ -307,6 +305,11 @@ export class Conversation {
   #remove(m: Message): void {
     this.messages = this.messages.filter((x) => x !== m);
     this.#sink.removed(m);
+  }
+
+  #toEnd(m: Message): void {
+    this.#remove(m);
+    this.#add(m);
   }
 
   #set(m: Message, state: State): void {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -156,10 +157,19 @@ func (b *Tab) Click(selector string) {
 	b.Do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
-// Press types keys; "\r" is Enter, kb constants are the others.
+// Press types text, or a key of chromedp's kb package.
 func (b *Tab) Press(keys string) {
 	b.t.Helper()
 	b.Do(chromedp.KeyEvent(keys))
+}
+
+// Enter presses the Enter key, as one event whose effect the page may prevent.
+func (b *Tab) Enter() {
+	b.t.Helper()
+	key := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: "Enter", Code: "Enter", Text: "\r", WindowsVirtualKeyCode: 13}
+	send(b, input.DispatchKeyEvent, key)
+	key.Type, key.Text = input.DispatchKeyEventTypeKeyUp, ""
+	send(b, input.DispatchKeyEvent, key)
 }
 
 // SetOffline cuts or restores the tab's network.
@@ -184,6 +194,7 @@ func (b *Tab) Screenshot(name string) string {
 	if folder == "" {
 		folder = b.t.TempDir()
 	}
+	b.Wait(`!root || root.getAnimations().every((a) => a.effect.getTiming().iterations === Infinity)`)
 	png := run(b, chromedp.CaptureScreenshot())
 	path := filepath.Join(folder, name+".png")
 	if err := os.WriteFile(path, png, 0o600); err != nil {

@@ -23,8 +23,8 @@ func (b *Tab) Send(text string) {
 	b.t.Helper()
 	b.Focus("textarea")
 	b.Press(text)
-	b.Press("\r")
-	b.Wait(fmt.Sprintf(`$$(".user .body").at(-1)?.innerText === %q`, text))
+	b.Enter()
+	b.Wait(fmt.Sprintf(`$$(".user .body").at(-1)?.innerText === %q && $("textarea").value === ""`, text))
 }
 
 // Focus moves the focus to an element of the widget.
@@ -62,13 +62,13 @@ func Converse(t testing.TB, browser context.Context, p *Page, target Target) {
 	b.Open(p.Origin)
 	b.Wait(`$(".launcher")`)
 	b.Focus(Launcher)
-	b.Press(kb.Enter)
+	b.Enter()
 	b.Wait(`$(".panel") && !$(".panel").hidden && window.isReady`)
 	if got := b.FocusIn(); got != "textarea" {
 		t.Errorf("after opening the focus is in %q, not in the textarea", got)
 	}
 	b.Press("Hello there")
-	b.Press(kb.Enter)
+	b.Enter()
 	answer := b.WaitForAnswer("done")
 	if answer == "" {
 		t.Error("the answer is empty")

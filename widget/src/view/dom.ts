@@ -1,13 +1,13 @@
 // Making elements without a line of HTML, and the icons as SVG paths.
 
-type Props = Record<string, string | number | boolean | EventListener>;
+type Props = Record<string, string | number | EventListener>;
 
-/** An element with attributes; a function is a listener, false leaves the attribute out. */
+/** An element with attributes; a function is a listener. */
 export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = {}, ...children: (Node | string)[]): HTMLElementTagNameMap[K] {
   const e = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
     if (typeof value === "function") e.addEventListener(name, value);
-    else if (value !== false) e.setAttribute(name, value === true ? "" : String(value));
+    else e.setAttribute(name, String(value));
   }
   e.append(...children);
   return e;
@@ -20,7 +20,7 @@ const paths = {
   fresh: "M12 5H5v14h14v-7M10 14l1-4 7-7 3 3-7 7z",
   down: "M12 5v14M6 13l6 6 6-6",
   alert: "M12 8v5m0 4v0M12 3a9 9 0 1 0 .1 0z",
-  spark: "M12 4q1 7 8 8-7 1-8 8-1-7-8-8 7-1 8-8z",
+  spark: "M12 2q1 9 10 10-9 1-10 10-1-9-10-10 9-1 10-10z",
 };
 
 export type Icon = keyof typeof paths;

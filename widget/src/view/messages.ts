@@ -41,7 +41,7 @@ export class Messages {
       { class: "log", role: "log", "aria-live": "off", "aria-label": strings.conversation, tabindex: 0, click: ((e: Event) => void this.#clicked(e)) as EventListener },
       greeting,
     );
-    this.jump = h("button", { type: "button", class: "jump", "aria-label": strings.latest, hidden: true, click: () => this.#follower.toEnd() }, icon("down"));
+    this.jump = h("button", { type: "button", class: "jump", "aria-label": strings.latest, hidden: "", click: () => this.#toEnd() }, icon("down"));
     this.#follower = new Follower(this.list, this.jump);
   }
 
@@ -155,6 +155,11 @@ export class Messages {
     this.list.querySelector(":scope > .error")?.remove();
     if (row) this.list.append(row);
     this.#follower.update();
+  }
+
+  #toEnd(): void {
+    this.#follower.toEnd();
+    this.list.focus(); // The button that had the focus is gone.
   }
 
   /** To be called when the list became visible: hidden, it has no size to scroll in. */

@@ -45,7 +45,7 @@ export class Panel {
     const middle = h("div", { class: "middle" }, this.messages.list, this.messages.jump);
     this.element = h(
       "section",
-      { class: "panel", role: "dialog", "aria-labelledby": "title", lang: "en", hidden: true, keydown: ((e: KeyboardEvent) => this.#key(e)) as EventListener },
+      { class: "panel", role: "dialog", "aria-labelledby": "title", lang: "en", hidden: "", keydown: ((e: KeyboardEvent) => this.#key(e)) as EventListener },
       header,
       middle,
       this.#notice,
