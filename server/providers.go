@@ -16,6 +16,7 @@ import (
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/all"
 	"github.com/clawless/clawless/server/llm/mock"
+	"github.com/clawless/clawless/server/llm/ollama"
 )
 
 // fallbackModel answers for tenants when no provider is configured at all.
@@ -29,9 +30,13 @@ func Providers(cfg config.Settings, log *slog.Logger) ([]llm.Provider, error) {
 		configured = map[string]config.Provider{}
 	}
 	for _, d := range all.Drivers() {
-		if _, named := configured[d.Name]; !named && d.NeedsKey && firstEnv(d.Env) != "" {
+		// A vendor that also wants an account is only taken from variables when both are there.
+		if _, named := configured[d.Name]; !named && d.NeedsKey && firstEnv(d.Env) != "" && (len(d.AccountEnv) == 0 || firstEnv(d.AccountEnv) != "") {
 			configured[d.Name] = config.Provider{}
 		}
+	}
+	if _, named := configured[ollama.Driver.Name]; !named && cfg.DiscoverOllama && ollama.Probe(context.Background(), "") {
+		configured[ollama.Driver.Name] = config.Provider{}
 	}
 	var out []llm.Provider
 	for _, name := range slices.Sorted(maps.Keys(configured)) {
@@ -63,24 +68,35 @@ func provider(name string, p config.Provider, log *slog.Logger) (llm.Provider, e
 	if err != nil {
 		return nil, fmt.Errorf("providers.%s: %w", name, err)
 	}
-	made, err := driver.New(llm.Config{Name: name, BaseURL: cmp.Or(p.BaseURL, driver.DefaultURL), APIKey: key, AccountID: p.AccountID, Log: log})
+	made, err := driver.New(llm.Config{Name: name, BaseURL: cmp.Or(p.BaseURL, driver.DefaultURL), APIKey: key, AccountID: cmp.Or(p.AccountID, firstEnv(driver.AccountEnv)), Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("providers.%s: %w", name, err)
+	}
+	if len(p.Models) > 0 {
+		return listed{made, p.Models}, nil
 	}
 	return made, nil
 }
 
+// listed is a provider whose models the operator has named, because it cannot list them itself or should not offer all.
+type listed struct {
+	llm.Provider
+	models []string
+}
+
+// Models implements llm.ModelLister.
+func (l listed) Models(context.Context) ([]llm.Model, error) {
+	out := make([]llm.Model, len(l.models))
+	for i, id := range l.models {
+		out[i] = llm.Model{ID: id, OwnedBy: l.Name()}
+	}
+	return out, nil
+}
+
 // providerKey prefers the settings' key, then its file, then the vendor's own variable; the latter only for the vendor's own address, so that it goes nowhere else.
 func providerKey(p config.Provider, d llm.Driver) (string, error) {
-	if p.APIKey != "" {
-		return string(p.APIKey), nil
-	}
-	if p.APIKeyFile != "" {
-		b, err := os.ReadFile(p.APIKeyFile)
-		if err != nil {
-			return "", fmt.Errorf("api_key_file: %w", err)
-		}
-		return strings.TrimSpace(string(b)), nil
+	if key, err := p.Key(); err != nil || key != "" {
+		return key, err
 	}
 	if p.BaseURL == "" || p.BaseURL == d.DefaultURL {
 		return firstEnv(d.Env), nil

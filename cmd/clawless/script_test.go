@@ -28,8 +28,13 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs what a user could type, each script in a folder and a home of its own.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+	testscript.Run(t, scriptParams(filepath.Join("testdata", "script")))
+}
+
+// scriptParams gives the scripts of a folder their home and their commands.
+func scriptParams(dir string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
@@ -42,7 +47,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server": cmdServer, "stopserver": cmdStop, "killserver": cmdKill, "json": cmdJSON, "http": cmdHTTP,
 		},
-	})
+	}
 }
 
 type serverKey struct{}
