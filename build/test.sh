@@ -28,7 +28,12 @@ step() {
 CLAWLESS_TEST_POSTGRES=$(build/postgres.sh start "$work/postgres")
 export CLAWLESS_TEST_POSTGRES
 
+totals() { build/totals.sh "$work/steps" "$CLAWLESS_TEST_EVENTS"; }
+
 step build
+if grep -q FAILED "$work/steps"; then # nothing that follows could be believed
+  totals || exit 1
+fi
 step generate-check
 step lint
 step race
@@ -38,4 +43,4 @@ step nocgo
 step compat
 step tools-test
 
-build/totals.sh "$work/steps" "$CLAWLESS_TEST_EVENTS"
+totals
