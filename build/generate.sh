@@ -26,7 +26,7 @@ fi
 before=$(mktemp -d)
 trap 'rm -rf "$before"' EXIT
 for dir in "${generated[@]}"; do
-  mkdir -p "$before/$dir"
+  mkdir -p "$before/$dir" "$dir"
   cp -R "$dir/." "$before/$dir/"
 done
 generate

@@ -21,7 +21,7 @@ trap 'exit 130' INT TERM
 step() {
   local start=$SECONDS result=ok
   printf '\n== %s\n' "$1"
-  make "$1" || result=FAILED
+  "${MAKE:-make}" "$1" || result=FAILED
   printf '%s %s %d\n' "$1" "$result" $((SECONDS - start)) >>"$work/steps"
 }
 
