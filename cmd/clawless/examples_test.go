@@ -51,5 +51,5 @@ func TestDocumentedCommands(t *testing.T) {
 // expectations are what a page promises that its commands print.
 var expectations = map[string]string{
 	"README.md":   "stdout 'data: \\[DONE\\]'\nstdout 'Earlier you said: \"My name is Ada.\"'\nstdout 'data-key=\"clw_pk_'",
-	"sessions.md": "stdout '^1 user$'\nstdout '^2 assistant$'\nstdout '^completed$'\nstdout '^id: 21$'",
+	"sessions.md": "stdout '^1 user$'\nstdout '^2 assistant$'\nstdout '^completed$'\nstdout '^id: 2$'",
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clawless/clawless/cmd/clawless/aaterm"
 	"github.com/clawless/clawless/cmd/clawless/cli"
+	"github.com/clawless/clawless/cmd/clawless/version"
 )
 
 func main() { os.Exit(run()) }
@@ -20,5 +21,6 @@ func run() int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	env := cli.System()
+	env.Version = version.Get().Version
 	return cli.Execute(ctx, env, newRoot(env), os.Args[1:])
 }

@@ -37,6 +37,8 @@ type Env struct {
 	ReadPassword func() ([]byte, error) // reads a line from the terminal without echo
 	SaveTTY      func() (restore func())
 
+	Version string // of this program, such as 1.2.3; main sets it
+
 	Flags Globals
 
 	lines *bufio.Reader // over In; kept, so that two questions in a row lose nothing that was typed ahead

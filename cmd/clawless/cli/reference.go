@@ -16,3 +16,6 @@ func WriteReference(w io.Writer, env *Env, root *cobra.Command) error {
 
 // WriteSettingsReference writes the reference of the server's settings as Markdown, for docs/.
 func WriteSettingsReference(w io.Writer) error { return help.WriteSettings(w) }
+
+// WriteErrorsReference writes the page of the API's error codes.
+func WriteErrorsReference(w io.Writer) error { return help.WriteErrors(w) }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clawless/clawless/cmd/clawless/cli"
-	"github.com/clawless/clawless/cmd/clawless/version"
 	"github.com/clawless/clawless/server"
 	"github.com/clawless/clawless/server/config"
 )
@@ -52,7 +51,7 @@ func (o options) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var failed error
-	err = server.Up(ctx, cfg, version.Get().Version, o.env.Getenv("CLAWLESS_ADMIN_KEY"), log, func(s server.Started) {
+	err = server.Up(ctx, cfg, o.env.Version, o.env.Getenv("CLAWLESS_ADMIN_KEY"), log, func(s server.Started) {
 		if failed = o.show(ctx, cfg, s); failed != nil {
 			stop()
 		}

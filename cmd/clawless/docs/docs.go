@@ -8,13 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clawless/clawless/cmd/clawless/cli"
-	"github.com/clawless/clawless/server/fault"
 )
 
 // New returns the command. root gives the whole tree once it is complete.
@@ -40,7 +38,7 @@ func write(env *cli.Env, root *cobra.Command, dir string) error {
 	}{
 		{"cli.md", func(w io.Writer) error { return cli.WriteReference(w, env, root) }},
 		{"settings.md", cli.WriteSettingsReference},
-		{"errors.md", writeErrors},
+		{"errors.md", cli.WriteErrorsReference},
 	}
 	for _, p := range pages {
 		var b bytes.Buffer
@@ -52,21 +50,4 @@ func write(env *cli.Env, root *cobra.Command, dir string) error {
 		}
 	}
 	return nil
-}
-
-// writeErrors prints the catalogue of error codes.
-func writeErrors(w io.Writer) error {
-	var b strings.Builder
-	b.WriteString("# Error codes\n\nEvery answer that is not a success has the body `{\"error\": {message, type, param, code, details, request_id}}`. " +
-		"`code` is one of these; `Retry` says whether the same request may succeed later.\n\n| Code | Status | Meaning | What to do | Retry |\n|---|---|---|---|---|\n")
-	for _, s := range fault.Catalogue {
-		retry := "no"
-		if s.Retry {
-			retry = "yes"
-		}
-		fmt.Fprintf(&b, "| `%s` | %d | %s | %s | %s |\n", s.Code, s.Status, s.Meaning, s.Do, retry)
-	}
-	b.WriteString("\nThe code of a provider's own refusal (400, 413, 422) is passed on as the provider gave it, for example `context_length_exceeded`.\n")
-	_, err := io.WriteString(w, b.String())
-	return err
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/clawless/clawless/client"
 	"github.com/clawless/clawless/cmd/clawless/cli"
-	"github.com/clawless/clawless/cmd/clawless/version"
 	"github.com/clawless/clawless/sdk"
 )
 
@@ -56,7 +55,7 @@ var view = cli.View[check]{
 type options struct{ env *cli.Env }
 
 func (o options) run(ctx context.Context) error {
-	checks := []check{{"version", ok, version.Get().String(), ""}, o.settings()}
+	checks := []check{{"version", ok, "clawless " + o.env.Version, ""}, o.settings()}
 	target, err := o.env.Target()
 	if err != nil {
 		checks = append(checks, failure("profile", err))

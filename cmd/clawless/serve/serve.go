@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clawless/clawless/cmd/clawless/cli"
-	"github.com/clawless/clawless/cmd/clawless/version"
 	"github.com/clawless/clawless/server"
 )
 
@@ -42,8 +41,8 @@ func (o options) run(ctx context.Context) error {
 	}
 	cfg := loaded.Settings
 	log := cli.Logger(o.env.Err, cfg.LogLevel, cfg.LogFormat)
-	return server.Up(ctx, cfg, version.Get().Version, o.env.Getenv("CLAWLESS_ADMIN_KEY"), log, func(s server.Started) {
-		log.Info("ready", "url", s.URL, "version", version.Get().Version, "data", cfg.DataDir)
+	return server.Up(ctx, cfg, o.env.Version, o.env.Getenv("CLAWLESS_ADMIN_KEY"), log, func(s server.Started) {
+		log.Info("ready", "url", s.URL, "version", o.env.Version, "data", cfg.DataDir)
 		o.env.Note("clawless is ready at %s, API reference at %s/docs", s.URL, s.URL)
 		if err := o.env.RememberLocal(s.URL, s.AdminKey, ""); err != nil {
 			log.Warn("the admin key was not saved in your profile; it is in admin.key in the data folder", "error", err.Error())
