@@ -37,8 +37,8 @@ func message(err error) string {
 	return ""
 }
 
-// breaker interrupts whatever runs on a connection. The driver does so by itself when a context ends, but only once, and that once has no effect when it falls
-// between the last look at the context and SQLite's first step. It has no call for it either; running a statement under an ended context comes to the same.
+// breaker interrupts whatever runs on a connection. The driver does so by itself when a context ends, but at the price of a goroutine for each statement, and only
+// once, which has no effect when it falls before SQLite's first step. It has no call for it either; running a statement under an ended context comes to the same.
 type breaker struct{ stmt driver.Stmt }
 
 var ended = func() context.Context {
@@ -58,6 +58,9 @@ func newBreaker(conn *sqlx.Conn) (*breaker, error) {
 	})
 	return b, err
 }
+
+// context is what the driver is told of a caller's context: nothing.
+func (b *breaker) context(context.Context) context.Context { return context.Background() }
 
 func (b *breaker) interrupt() { _, _ = b.stmt.(driver.StmtExecContext).ExecContext(ended, nil) }
 func (b *breaker) close()     { _ = b.stmt.Close() }

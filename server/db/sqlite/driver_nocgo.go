@@ -3,6 +3,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -47,10 +48,13 @@ func message(err error) string {
 	return text
 }
 
-// breaker does nothing here: this driver loses no interrupt.
+// breaker leaves interrupting to this driver, which loses none.
 type breaker struct{}
 
 func newBreaker(*sqlx.Conn) (*breaker, error) { return &breaker{}, nil }
+
+// context is what the driver is told of a caller's context: the whole.
+func (*breaker) context(ctx context.Context) context.Context { return ctx }
 
 func (*breaker) interrupt() {}
 func (*breaker) close()     {}

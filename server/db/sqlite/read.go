@@ -11,7 +11,7 @@ import (
 
 const (
 	defaultReadLimit = 5 * time.Second // for a whole Read: while its snapshot is held, the log behind it can only grow
-	interruptEvery   = 5 * time.Millisecond
+	interruptEvery   = time.Millisecond
 )
 
 var errClosed = fault.New(fault.ShuttingDown, "the database is closed")
@@ -65,7 +65,7 @@ func (r *readers) run(caller context.Context, fn func(*Tx) error) error {
 	if _, err := c.begin.ExecContext(context.Background()); err != nil {
 		return err
 	}
-	s := &snapshot{Tx: Tx{ctx: ctx, conn: c}}
+	s := &snapshot{Tx: Tx{ctx: ctx, driver: c.breaker.context(ctx), conn: c}}
 	s.watch.Add(1)
 	stop := context.AfterFunc(ctx, s.expire)
 	defer func() {
@@ -102,14 +102,14 @@ type snapshot struct {
 	watch sync.WaitGroup // expire, once it has begun
 }
 
-// expire ends the snapshot when its time is up or its caller has left. The driver interrupts the running statement, but it may come a moment too early for that, so expire tries again.
+// expire ends the snapshot when its time is up or its caller has left. An interrupt that comes before the statement's first step has no effect, so expire repeats it.
 func (s *snapshot) expire() {
 	defer s.watch.Done()
 	again := time.NewTicker(interruptEvery)
 	defer again.Stop()
 	for !s.mu.TryLock() {
-		<-again.C
 		s.conn.breaker.interrupt()
+		<-again.C
 	}
 	s.mu.Unlock()
 	s.end()

@@ -10,11 +10,12 @@ import (
 
 // Tx is one open transaction. It is valid until the function it was given to returns.
 type Tx struct {
-	ctx  context.Context
-	conn *conn
-	mu   sync.Mutex // held while a statement runs
-	over bool
-	lost error // a failure after which SQLite may have ended the transaction by itself
+	ctx    context.Context
+	driver context.Context // what the driver is told of it
+	conn   *conn
+	mu     sync.Mutex // held while a statement runs
+	over   bool
+	lost   error // a failure after which SQLite may have ended the transaction by itself
 }
 
 // Query runs a statement and hands its rows to read, which must not keep them.
@@ -23,14 +24,14 @@ func (t *Tx) Query(text string, values []any, read func(*sql.Rows) error) error 
 	defer t.mu.Unlock()
 	stmt, err := t.statement(text)
 	if err != nil {
-		return t.note(err)
+		return t.outcome(err)
 	}
-	rows, err := stmt.QueryContext(t.ctx, values...)
+	rows, err := stmt.QueryContext(t.driver, values...)
 	if err != nil {
-		return t.note(err)
+		return t.outcome(err)
 	}
 	defer rows.Close()
-	return t.note(read(rows))
+	return t.outcome(read(rows))
 }
 
 // Exec runs a statement and returns the number of rows it changed.
@@ -39,27 +40,29 @@ func (t *Tx) Exec(text string, values []any) (int64, error) {
 	defer t.mu.Unlock()
 	stmt, err := t.statement(text)
 	if err != nil {
-		return 0, t.note(err)
+		return 0, t.outcome(err)
 	}
-	res, err := stmt.ExecContext(t.ctx, values...)
-	if err != nil {
-		return 0, t.note(err)
+	res, err := stmt.ExecContext(t.driver, values...)
+	if err = t.outcome(err); err != nil {
+		return 0, err
 	}
 	return res.RowsAffected()
 }
 
 func (t *Tx) statement(text string) (*sql.Stmt, error) {
 	if t.over {
-		if err := t.ctx.Err(); err != nil {
-			return nil, err
-		}
 		return nil, sql.ErrTxDone
 	}
 	return t.conn.cached(text)
 }
 
-func (t *Tx) note(err error) error {
-	if err != nil && t.lost == nil && endsTransaction(err) {
+// outcome is what came of a statement. Once the context has ended that alone counts: the statement may have been interrupted, and what the driver says then,
+// an error as much as a row, is not to be trusted, because it asks SQLite for the last error on a connection that the interrupt has used too.
+func (t *Tx) outcome(err error) error {
+	if ended := t.ctx.Err(); ended != nil {
+		return ended
+	}
+	if t.lost == nil && endsTransaction(err) {
 		t.lost = err
 	}
 	return err

@@ -216,7 +216,7 @@ func (w *writer) do(j *job) {
 			return
 		}
 	}
-	tx := &Tx{ctx: context.Background(), conn: w.conn} // never a caller's context: cancelling it would roll back everybody's work
+	tx := &Tx{ctx: context.Background(), driver: context.Background(), conn: w.conn} // never a caller's context: cancelling it would roll back everybody's work
 	returned := false
 	defer func() {
 		if returned {
