@@ -1,10 +1,10 @@
 package client_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -159,9 +159,9 @@ func between(t testing.TB, cut func(int64) (int, int, func(http.ResponseWriter))
 	return p
 }
 
-func (p *proxy) stream(own *http.Transport, to *url.URL, w http.ResponseWriter, r *http.Request) {
+func (p *proxy) stream(own *http.Transport, server *url.URL, w http.ResponseWriter, r *http.Request) {
 	out := r.Clone(r.Context())
-	out.URL.Scheme, out.URL.Host, out.RequestURI = to.Scheme, to.Host, ""
+	out.URL.Scheme, out.URL.Host, out.RequestURI = server.Scheme, server.Host, ""
 	resp, err := own.RoundTrip(out)
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -173,10 +173,11 @@ func (p *proxy) stream(own *http.Transport, to *url.URL, w http.ResponseWriter, 
 	w.WriteHeader(resp.StatusCode)
 	flush := http.NewResponseController(w)
 	events, bytes, end := p.cut(p.streams.Add(1))
-	buf := make([]byte, 1)
+	from, to := bufio.NewReader(resp.Body), bufio.NewWriter(w)
 	last := byte(0)
 	for {
 		if events <= 0 && bytes <= 0 {
+			_ = to.Flush()
 			_ = flush.Flush()
 			p.cuts.Add(1)
 			end(w)
@@ -185,17 +186,19 @@ func (p *proxy) stream(own *http.Transport, to *url.URL, w http.ResponseWriter, 
 		if events <= 0 {
 			bytes--
 		}
-		if _, err := io.ReadFull(resp.Body, buf); err != nil {
+		b, err := from.ReadByte()
+		if err != nil {
 			return
 		}
-		if _, err := w.Write(buf); err != nil {
-			return
-		}
-		if buf[0] == '\n' && last == '\n' {
+		_ = to.WriteByte(b) // its error is that of Flush
+		if b == '\n' && last == '\n' {
+			if to.Flush() != nil {
+				return
+			}
 			_ = flush.Flush()
 			events--
 		}
-		last = buf[0]
+		last = b
 	}
 }
 

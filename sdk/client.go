@@ -40,7 +40,7 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	base, err := url.Parse(cfg.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("the server's address must look like http://127.0.0.1:8787 or https://host, not %q", shown(base, cfg.BaseURL))
+		return nil, fmt.Errorf("the server's address must look like http://127.0.0.1:8787 or https://host, not %q", shown(cfg.BaseURL))
 	}
 	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		return nil, errors.New("the server's address must not hold a user, a query or a fragment")
@@ -64,12 +64,12 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// shown is an address without the password that it may hold.
-func shown(u *url.URL, raw string) string {
-	if u == nil || u.User != nil || strings.Contains(raw, "@") {
+// shown is an address, unless it may hold a password.
+func shown(address string) string {
+	if strings.Contains(address, "@") {
 		return "the one given"
 	}
-	return raw
+	return address
 }
 
 // Option changes one call.

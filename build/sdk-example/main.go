@@ -1,4 +1,4 @@
-// Command sdk-example is a program outside the module that makes a tenant and a key and talks with an assistant. Set CLAWLESS_URL and CLAWLESS_ADMIN_KEY, and run it.
+// Command sdk-example makes a tenant and a key on the server of CLAWLESS_URL with CLAWLESS_ADMIN_KEY, and asks an assistant what its arguments say.
 package main
 
 import (

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/clawless/clawless/server/api/publish"
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/fault"
 )
@@ -167,7 +168,7 @@ func (a *API) BodySchema(op huma.Operation, v any, name string) {
 
 // Description returns the OpenAPI 3.1 document as YAML and JSON, the same bytes every time.
 func (a *API) Description() (yaml, json []byte, err error) {
-	doc := publish(a.huma.OpenAPI())
+	doc := publish.Document(a.huma.OpenAPI())
 	if yaml, err = doc.YAML(); err != nil {
 		return nil, nil, err
 	}

@@ -1,4 +1,5 @@
-package api
+// Package publish makes the description that readers and generators get out of the schemas that requests are checked against.
+package publish
 
 import (
 	"cmp"
@@ -14,11 +15,11 @@ import (
 
 const schemaPrefix = "#/components/schemas/"
 
-// publish returns the description as readers and generators get it. It copies what it changes, because requests are checked against the live schemas: these refuse
-// unknown fields, which in a description would break strict clients on the day a field is added.
-func publish(live *huma.OpenAPI) *huma.OpenAPI {
+// Document returns the description to publish. It copies what it changes, because requests are checked against the live schemas: these refuse unknown fields, which in
+// a description would break strict clients on the day a field is added.
+func Document(live *huma.OpenAPI) *huma.OpenAPI {
 	doc, components := *live, *live.Components
-	reg := huma.NewMapRegistry(schemaPrefix, schemaName)
+	reg := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
 	for name, s := range live.Components.Schemas.Map() {
 		reg.Map()[name] = publicSchema(s, live.Components.Schemas.TypeFromRef(schemaPrefix+name))
 	}
@@ -91,7 +92,7 @@ func optional(t reflect.Type) string {
 		elem = t.Elem()
 	}
 	switch {
-	case elem == reflect.TypeFor[json.RawMessage](), elem == reflect.TypeFor[Content]():
+	case elem == reflect.TypeFor[json.RawMessage](), elem.Implements(reflect.TypeFor[huma.SchemaProvider]()):
 		return ""
 	case elem.Kind() == reflect.Slice, elem.Kind() == reflect.Map:
 		return "x-omitempty"
