@@ -4,20 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/clawless/clawless/server/chat"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/jobs"
+	"github.com/clawless/clawless/server/keys"
 	"github.com/clawless/clawless/server/quotas"
 	"github.com/clawless/clawless/server/replays"
 	"github.com/clawless/clawless/server/runs"
+	"github.com/clawless/clawless/server/widgets"
 )
 
 // settleTime is how long ended streams and their records may take after the drain's patience is over.
@@ -30,8 +35,13 @@ func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 	if err != nil {
 		return err
 	}
+	defer ln.Close() // for the ways out before it is served; later it is closed already
+	mln, err := s.listenMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	defer mln.Close()
 	if err := s.recover(ctx); err != nil {
-		_ = ln.Close()
 		return err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -41,12 +51,6 @@ func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 	failed := make(chan error, 2)
 	go func() { failed <- s.serve(servers[0], ln) }()
 	if s.cfg.MetricsAddr != "" {
-		mln, err := listen(ctx, s.cfg.MetricsAddr)
-		if err != nil {
-			stop()
-			_ = ln.Close()
-			return err
-		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", s.metricsPage())
 		servers = append(servers, s.httpServer(mux))
@@ -55,8 +59,8 @@ func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 	ready(ln.Addr().String())
 	select {
 	case err = <-failed:
+		err = fmt.Errorf("serving on %s ended: %w", ln.Addr(), err)
 	case <-ctx.Done():
-		err = nil
 	}
 	s.drain(context.WithoutCancel(ctx), servers)
 	stop()
@@ -64,9 +68,24 @@ func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 	return err
 }
 
+// listenMetrics listens on metrics_addr; without one it returns a listener that is closed.
+func (s *Server) listenMetrics(ctx context.Context) (net.Listener, error) {
+	if s.cfg.MetricsAddr == "" {
+		return closed{}, nil
+	}
+	return listen(ctx, s.cfg.MetricsAddr)
+}
+
+// closed stands in for a listener that nobody asked for.
+type closed struct{ net.Listener }
+
+// Close implements net.Listener.
+func (closed) Close() error { return nil }
+
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	// No WriteTimeout: it would cut every long stream. Each stream moves its own deadline.
-	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 }
 
 func (s *Server) serve(srv *http.Server, ln net.Listener) error {
@@ -92,46 +111,86 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 // recover puts right what a killed server left: runs without an end, reservations without a call, claims without an answer.
 func (s *Server) recover(ctx context.Context) error {
 	alone := s.db.Dialect() == db.SQLite // its lock makes sure of it; on Postgres other replicas may be at work, and leases decide
-	return s.db.Write(ctx, func(q db.Querier) error {
-		now := time.Now()
-		n, err := runs.Interrupt(ctx, q, alone, now)
-		if err != nil {
-			return err
+	var interrupted int64
+	err := s.db.Write(ctx, func(q db.Querier) (err error) {
+		if alone {
+			if err := replays.Release(ctx, q); err != nil {
+				return err
+			}
 		}
-		held, err := quotas.Sweep(ctx, q, alone, now)
-		if err != nil {
-			return err
-		}
-		if n > 0 || held > 0 {
-			s.log.Info("recovered after an unclean stop", "interrupted_runs", n, "settled_reservations", held)
-		}
-		if !alone {
-			return nil
-		}
-		return replays.Release(ctx, q)
+		interrupted, err = runs.Interrupt(ctx, q, alone, time.Now())
+		return err
 	})
+	if err != nil {
+		return err
+	}
+	settled, err := s.sweep(ctx, alone)
+	if interrupted > 0 || settled > 0 {
+		s.log.Info("recovered after an unclean stop", "interrupted_runs", interrupted, "settled_reservations", settled)
+	}
+	return err
+}
+
+// sweep settles the reservations of calls whose server is gone, some hundred in a transaction.
+func (s *Server) sweep(ctx context.Context, everything bool) (settled int, err error) {
+	for n := 1; n > 0 && err == nil; settled += n {
+		err = s.db.Write(ctx, func(q db.Querier) (err error) {
+			n, err = quotas.Sweep(ctx, q, everything, time.Now())
+			return err
+		})
+	}
+	return settled, err
 }
 
 func (s *Server) jobs() []jobs.Job {
-	write := func(fn func(context.Context, db.Querier) error) func(context.Context) error {
-		return func(ctx context.Context) error {
-			return s.db.Write(ctx, func(q db.Querier) error { return fn(ctx, q) })
-		}
-	}
-	return []jobs.Job{
+	list := []jobs.Job{
 		{Name: "key use", Every: 10 * time.Second, Run: s.ring.Flush},
+		{Name: "late records", Every: 2 * time.Second, Limit: time.Minute, Run: s.chat.Pay},
 		{Name: "finished runs", Every: 30 * time.Second, Run: s.hub.Sweep},
 		{Name: "run leases", Every: 10 * time.Second, Run: s.renew},
-		{Name: "lost runs", Every: 15 * time.Second, Run: write(func(ctx context.Context, q db.Querier) error {
-			_, err := runs.Interrupt(ctx, q, false, time.Now())
+		{Name: "lost runs", Every: 15 * time.Second, Run: s.interrupt},
+		{Name: "dead reservations", Every: time.Minute, Run: func(ctx context.Context) error {
+			_, err := s.sweep(ctx, false)
 			return err
-		})},
-		{Name: "dead reservations", Every: time.Minute, Run: write(func(ctx context.Context, q db.Querier) error {
-			_, err := quotas.Sweep(ctx, q, false, time.Now())
-			return err
-		})},
+		}},
 		{Name: "old replays", Every: time.Hour, Run: s.book.Prune},
 	}
+	if s.db.Dialect() == db.Postgres {
+		list = append(list, jobs.Job{Name: "revoked callers", Every: 3 * time.Second, Run: s.dismiss})
+	}
+	return list
+}
+
+func (s *Server) interrupt(ctx context.Context) error {
+	return s.db.Write(ctx, func(q db.Querier) error {
+		_, err := runs.Interrupt(ctx, q, false, time.Now())
+		return err
+	})
+}
+
+// dismiss ends the work of callers whom another replica has revoked or suspended. Their next request is refused within a second; what they have under way within some.
+func (s *Server) dismiss(ctx context.Context) error {
+	holders := s.chat.Holders()
+	if len(holders) == 0 {
+		return nil
+	}
+	gone := map[chat.Holder]bool{}
+	err := s.db.Read(ctx, func(q db.Querier) error {
+		for _, h := range holders {
+			serves := keys.Serves
+			if strings.HasPrefix(h.KeyID, ids.Widget) {
+				serves = widgets.Serves
+			}
+			ok, err := serves(ctx, q, h.TenantID, h.KeyID)
+			if err != nil {
+				return err
+			}
+			gone[h] = !ok
+		}
+		return nil
+	})
+	s.chat.Stop(func(h chat.Holder) bool { return gone[h] }, errRevoked)
+	return err
 }
 
 // renew says that this server's runs are alive; with none there is nothing to write.
@@ -158,8 +217,8 @@ func (s *Server) drain(ctx context.Context, servers []*http.Server) {
 			_ = srv.Close()
 		}
 	}
-	if err := s.ring.Flush(last); err != nil {
-		s.log.Warn("last use of keys not written", "error", err.Error())
+	if err := errors.Join(s.chat.Pay(last), s.ring.Flush(last)); err != nil {
+		s.log.Error("not everything could be written", "error", err.Error())
 	}
 	s.log.Info("stopped")
 }
@@ -173,7 +232,7 @@ func (s *Server) EnsureAdmin(ctx context.Context, given string) (string, error) 
 	path := filepath.Join(s.cfg.DataDir, AdminKeyFile)
 	if given == "" {
 		if b, err := os.ReadFile(path); err == nil {
-			given = string(trimSpace(b))
+			given = strings.TrimSpace(string(b))
 			if !ids.ValidSecret(ids.AdminKey, given) {
 				return "", fmt.Errorf("%s does not hold an admin key; remove the file, and the next start makes a new key", path)
 			}
@@ -190,11 +249,4 @@ func (s *Server) EnsureAdmin(ctx context.Context, given string) (string, error) 
 		return "", fmt.Errorf("write the admin key: %w", err)
 	}
 	return made, nil
-}
-
-func trimSpace(b []byte) []byte {
-	for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r' || b[len(b)-1] == ' ') {
-		b = b[:len(b)-1]
-	}
-	return b
 }

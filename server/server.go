@@ -14,6 +14,7 @@ import (
 	"github.com/clawless/clawless/server/chat"
 	"github.com/clawless/clawless/server/config"
 	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/keys"
 	"github.com/clawless/clawless/server/llm"
@@ -25,6 +26,7 @@ import (
 	"github.com/clawless/clawless/server/sessions"
 	"github.com/clawless/clawless/server/tenants"
 	"github.com/clawless/clawless/server/widgets"
+	"github.com/clawless/clawless/widget"
 )
 
 // keptEvents bounds the memory of finished runs' events.
@@ -62,17 +64,22 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	s.router = router.New(providers, router.Options{Aliases: cfg.Models, Log: log, OnAttempt: meters.attempt})
 	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
 		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: meters.settled})
-	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: meters.http})
+	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: meters.http,
+		BehindProxy: cfg.BehindProxy})
+	assets, err := widget.New()
+	if err != nil {
+		return nil, err
+	}
 	s.routes()
-	s.pages()
+	s.pages(assets)
 	return s, nil
 }
 
 // routes is the table of contents of the API: a line a room.
 func (s *Server) routes() {
 	tenants.Routes{DB: s.db, Audit: audit.Record, Changed: s.tenantChanged}.Register(s.api)
-	keys.Routes{DB: s.db, Ring: s.ring, Tenant: tenantID, Audit: audit.Record}.Register(s.api)
-	widgets.Routes{DB: s.db, Gate: s.gate, Tenant: tenantID, Audit: audit.Record}.Register(s.api)
+	keys.Routes{DB: s.db, Ring: s.ring, Tenant: tenantID, Audit: audit.Record, Revoked: s.holderGone}.Register(s.api)
+	widgets.Routes{DB: s.db, Gate: s.gate, Tenant: tenantID, Audit: audit.Record, Deleted: s.holderGone}.Register(s.api)
 	quotas.Routes{DB: s.db, Tenant: tenantBudget}.Register(s.api)
 	sessions.Routes{DB: s.db, Audit: audit.Record}.Register(s.api)
 	models.Routes{Catalogue: s.router, Allowed: s.allowedModels, Health: s.router.Health}.Register(s.api)
@@ -83,7 +90,9 @@ func (s *Server) routes() {
 
 // Description returns the OpenAPI document of a server of this version, without a database.
 func Description(version string) (yaml, json []byte, err error) {
-	s, err := New(config.Default(), nil, version, slog.New(slog.DiscardHandler))
+	cfg := config.Default()
+	cfg.DiscoverOllama = false // a description asks nobody
+	s, err := New(cfg, nil, version, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,8 +119,19 @@ func (s *Server) tenantChanged(id string, served bool) {
 	s.ring.Forget()
 	s.gate.Forget()
 	if !served {
-		s.hub.StopWhere(func(r runs.Run) bool { return r.TenantID == id }, runs.ErrCancelled)
+		s.chat.Stop(func(h chat.Holder) bool { return h.TenantID == id }, errSuspended)
 	}
+}
+
+// Why work under way was ended on the operator's or the tenant's word.
+var (
+	errSuspended = fault.New(fault.TenantSuspended, "the tenant was suspended or deleted while this was being answered")
+	errRevoked   = fault.New(fault.InvalidKey, "the key was revoked while this was being answered")
+)
+
+// holderGone ends the work under way of a key that was revoked or of a widget that was deleted.
+func (s *Server) holderGone(tenantID, id string) {
+	s.chat.Stop(func(h chat.Holder) bool { return h == chat.Holder{TenantID: tenantID, KeyID: id} }, errRevoked)
 }
 
 func tenantID(ctx context.Context, q db.Querier, idOrName string) (string, error) {

@@ -39,6 +39,7 @@ type Options struct {
 	MaxBody     int64         // bytes; zero: 20 MiB
 	BodyTimeout time.Duration // zero: 30 s
 	Metrics     *Metrics
+	BehindProxy bool // the last address of X-Forwarded-For is the caller's
 }
 
 // API is the set of registered operations.
@@ -142,9 +143,10 @@ func Handle[I, O any](a *API, access Access, op huma.Operation, fn func(context.
 			op.Metadata[fieldsKey] = fieldNames(a.huma.OpenAPI(), b, map[*huma.Schema]bool{})
 		}
 	}()
-	op.Middlewares = append(op.Middlewares, a.authenticate(access), a.replay(op))
+	op.Middlewares = append(op.Middlewares, a.authenticate(access), a.mediaType(op), a.replay(op))
 	isDialect := op.Metadata[dialect] != nil
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		bodyRead(ctx)
 		out, err := fn(ctx, in)
 		if err != nil {
 			return nil, a.toHuma(ctx, err, isDialect)

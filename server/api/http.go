@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"path"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -17,6 +19,8 @@ import (
 const (
 	exposed      = "X-Request-Id, Retry-After, Clawless-Run-Id, ETag"
 	allowMethods = "GET, POST, PATCH, DELETE, OPTIONS"
+	answerLimit  = 2 * time.Minute // for a reader to take an answer in one piece; streams have limits of their own
+	shownPath    = 256             // bytes of a path in the log
 )
 
 type (
@@ -39,10 +43,13 @@ type recorder struct {
 	copied *copied // nil unless an Idempotency-Key asks for it
 }
 
-// WriteHeader implements http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter. A reader that takes nothing must not hold the answer's memory for ever.
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
+		if r.Header().Get("Content-Type") != "text/event-stream" {
+			_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(answerLimit)) // not every writer has deadlines
+		}
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
@@ -50,7 +57,7 @@ func (r *recorder) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.WriteHeader(http.StatusOK)
 	}
 	if r.copied != nil {
 		r.copied.add(b)
@@ -76,10 +83,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	pattern := ""
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if p != nil && pattern == "" {
+			pattern = r.Pattern
+		}
+		defer func() { a.done(r, rec, pattern, id, time.Since(start)) }()
+		if p != nil {
 			a.recovered(rec, id, p)
 		}
-		a.done(r, rec, pattern, id, time.Since(start))
 	}()
 	pattern = a.route(rec, r)
 }
@@ -97,6 +108,9 @@ func (a *API) recovered(rec *recorder, id string, p any) {
 }
 
 func (a *API) done(r *http.Request, rec *recorder, pattern, id string, took time.Duration) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK // net/http's answer when a handler says nothing
+	}
 	a.opts.Metrics.observe(pattern, r.Method, rec.status, took)
 	level := slog.LevelInfo
 	if strings.HasSuffix(pattern, "/healthz") || strings.HasSuffix(pattern, "/readyz") || strings.HasSuffix(pattern, "/metrics") {
@@ -106,8 +120,37 @@ func (a *API) done(r *http.Request, rec *recorder, pattern, id string, took time
 		return
 	}
 	// The path's ids are no secrets; the query is left out because people put keys there.
-	a.opts.Log.LogAttrs(r.Context(), level, "request", slog.String("request_id", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
-		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took.Round(time.Microsecond)), slog.String("tenant", rec.tenant))
+	a.opts.Log.LogAttrs(r.Context(), level, "request", slog.String("request_id", id), slog.String("method", r.Method), slog.String("path", loggedPath(r.URL.Path)),
+		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took.Round(time.Microsecond)), slog.String("tenant", rec.tenant),
+		slog.String("ip", a.clientIP(r)))
+}
+
+var secretShape = regexp.MustCompile(`clw_[a-z]+_[0-9a-z]{8,}|eyJ[\w-]{8,}[.\w-]*`)
+
+// loggedPath is a path without what looks like a key or a token: people put them in the wrong place.
+func loggedPath(p string) string {
+	p = secretShape.ReplaceAllString(p, "[secret]")
+	if len(p) > shownPath {
+		p = strings.ToValidUTF8(p[:shownPath], "") + "…"
+	}
+	return p
+}
+
+// clientIP is where the connection comes from. Only behind a proxy that the operator named is the last address of X-Forwarded-For taken instead, the one which that
+// proxy wrote; the others are whatever the caller claims.
+func (a *API) clientIP(r *http.Request) string {
+	if hops := r.Header.Values("X-Forwarded-For"); a.opts.BehindProxy && len(hops) > 0 {
+		last := hops[len(hops)-1]
+		last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+		if ip := net.ParseIP(strings.Trim(last, "[]")); ip != nil {
+			return ip.String()
+		}
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
 }
 
 func (a *API) route(rec *recorder, r *http.Request) string {
@@ -119,6 +162,10 @@ func (a *API) route(rec *recorder, r *http.Request) string {
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && a.opts.Origins != nil && a.opts.Origins.Known(r.Context(), origin) {
 		AllowOrigin(r.Context(), origin)
+	}
+	if len(r.Header["Authorization"]) > 1 || len(r.Header["X-Api-Key"]) > 1 { // which one counts would depend on who reads them
+		writeFault(rec, fault.New(fault.InvalidKey, "the request has two credentials; send one Authorization header"), id)
+		return "ambiguous"
 	}
 	if r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity" {
 		writeFault(rec, fault.New(fault.UnsupportedMedia, "send the body without Content-Encoding"), id)

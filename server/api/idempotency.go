@@ -46,21 +46,43 @@ func AttachedRun(ctx context.Context) string {
 	return id
 }
 
-// BindRun says that the answer under way is a run's, before its first byte is sent: a repeated request will attach to that run.
-func BindRun(ctx context.Context, runID string) {
-	if rec, _ := ctx.Value(recorderKey{}).(*recorder); rec != nil && rec.copied != nil && rec.copied.bind != nil {
-		rec.copied.bind(runID)
+// ClaimOf returns the claim that the request under way made with its Idempotency-Key; ok is false without one.
+func ClaimOf(ctx context.Context) (claim Claim, ok bool) {
+	if c := copyOf(ctx); c != nil {
+		return c.claim, true
 	}
+	return Claim{}, false
+}
+
+// Bound says that the claim's record names a run by now: the answer under way is read again from that run and not stored.
+func Bound(ctx context.Context) {
+	if c := copyOf(ctx); c != nil {
+		c.bound = true
+	}
+}
+
+// Spoil says that the answer under way broke off after its status was sent: a repeated request is carried out anew.
+func Spoil(ctx context.Context) {
+	if c := copyOf(ctx); c != nil {
+		c.over = true
+	}
+}
+
+func copyOf(ctx context.Context) *copied {
+	if rec, _ := ctx.Value(recorderKey{}).(*recorder); rec != nil {
+		return rec.copied
+	}
+	return nil
 }
 
 const maxReplay = 4 << 20 // a longer answer is not remembered; its key is given up
 
 // copied keeps an answer's bytes while they are sent.
 type copied struct {
+	claim Claim
 	body  bytes.Buffer
-	over  bool
-	runID string
-	bind  func(runID string)
+	over  bool // the answer will not be remembered
+	bound bool // the record was made in another way
 }
 
 func (c *copied) add(b []byte) {
@@ -127,22 +149,18 @@ func (a *API) carryOut(ctx huma.Context, claim Claim, next func(huma.Context)) {
 			a.opts.Log.Warn("idempotency record not stored", "request_id", RequestID(ctx.Context()), "error", err.Error())
 		}
 	}
-	c := &copied{}
-	c.bind = func(runID string) {
-		c.runID = runID
-		store(&Answer{RunID: runID})
-	}
+	c := &copied{claim: claim}
 	rec.copied = c
 	finished := false
 	defer func() {
-		if !finished && c.runID == "" {
+		if !finished && !c.bound {
 			store(nil) // a panic: the key is free again
 		}
 	}()
 	next(ctx)
 	finished = true
 	switch {
-	case c.runID != "":
+	case c.bound:
 	case rec.status >= 500 || rec.status == http.StatusTooManyRequests || c.over || ctx.Context().Err() != nil:
 		store(nil) // nothing worth repeating: the same request may succeed later
 	default:

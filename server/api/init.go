@@ -66,7 +66,9 @@ func refusal(status int, msg string) *fault.Error {
 	case http.StatusUnsupportedMediaType:
 		return fault.New(fault.UnsupportedMedia, "send the body as application/json")
 	case http.StatusRequestTimeout:
-		return fault.New(fault.Timeout, "the body did not arrive in time")
+		f := fault.New(fault.Timeout, "the body did not arrive in time")
+		f.Status = status // it is the caller who was slow
+		return f
 	default:
 		return fault.New(fault.Internal, "internal error; quote the request id to the operator")
 	}

@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
-	"strings"
-
+	"mime"
+	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -51,6 +53,30 @@ func (a *API) principal(ctx huma.Context, access Access) (auth.Principal, error)
 		return auth.Principal{}, fault.New(fault.ScopeMissing, "this key lacks the scope %s; make one with: clawless key create --scope %s", access.scope, access.scope)
 	}
 	return p, nil
+}
+
+// mediaType refuses a body that says it is something else than JSON.
+func (a *API) mediaType(op huma.Operation) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, _ := humago.Unwrap(ctx)
+		said := r.Header.Get("Content-Type")
+		if op.Method == http.MethodGet || op.Method == http.MethodDelete || said == "" || r.ContentLength == 0 {
+			next(ctx)
+			return
+		}
+		if media, _, err := mime.ParseMediaType(said); err != nil || media != "application/json" {
+			a.refuse(ctx, fault.New(fault.UnsupportedMedia, "send the body as application/json"))
+			return
+		}
+		next(ctx)
+	}
+}
+
+// bodyRead lifts the deadline for the body once it is read. Left in place it would end the connection, and with it a long answer.
+func bodyRead(ctx context.Context) {
+	if rec, _ := ctx.Value(recorderKey{}).(*recorder); rec != nil {
+		_ = http.NewResponseController(rec).SetReadDeadline(time.Time{}) // not every writer has deadlines
+	}
 }
 
 func wrongKind(wanted auth.Kind) error {
@@ -104,6 +130,13 @@ func AllowOrigin(ctx context.Context, origin string) {
 	if rec, _ := ctx.Value(recorderKey{}).(*recorder); rec != nil && origin != "" {
 		rec.Header().Set("Access-Control-Allow-Origin", origin)
 		rec.Header().Set("Access-Control-Expose-Headers", exposed)
+	}
+}
+
+// SetHeader sets a header of the answer under way, whatever its status will be.
+func SetHeader(ctx context.Context, name, value string) {
+	if rec, _ := ctx.Value(recorderKey{}).(*recorder); rec != nil {
+		rec.Header().Set(name, value)
 	}
 }
 

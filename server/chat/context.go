@@ -1,21 +1,73 @@
 package chat
 
 import (
+	"context"
 	"slices"
+	"time"
 
+	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
 )
 
-// contextTokens is how much history a turn is given at most when the model's window is unknown.
-const contextTokens = 100_000
+const (
+	contextTokens = 100_000                // of a session's history, at most
+	smallestRoom  = 256                    // tokens of history below which cutting helps no more
+	listPatience  = 200 * time.Millisecond // for the size of a model's window, which only saves a refusal
+)
+
+// memory is what a session's turn can be given: its instructions, and the history with the new messages, oldest first.
+type memory struct {
+	instructions []llm.Message
+	history      []llm.Message
+	room         int64 // tokens for the history
+}
+
+// room is how many tokens of history the model is given: what its window leaves beside instructions, tools and the answer.
+func (c *Chat) room(ctx context.Context, k *call, fixed dialect.Size, maxTokens int64) int64 {
+	ctx, cancel := context.WithTimeout(ctx, listPatience)
+	defer cancel()
+	list := c.models.Models(ctx)
+	i := slices.IndexFunc(list, func(m llm.Model) bool { return m.ID == k.target.ID })
+	if i < 0 || list[i].ContextWindow <= 0 {
+		return contextTokens
+	}
+	window := int64(list[i].ContextWindow)
+	answer := maxTokens
+	if answer == 0 {
+		answer = min(window/4, answerStep)
+	}
+	return min(contextTokens, max((window-answer-fixed.Tokens())*9/10, window/8)) // counting is right to about a tenth
+}
+
+// remember sets what the provider gets: the newest part of the memory that fits.
+func (k *call) remember(m memory) {
+	k.memory = m
+	shown := window(m.history, m.room)
+	k.shown = len(shown)
+	k.send(append(slices.Clip(m.instructions), shown...))
+}
+
+// shrink cuts the history further, for a model whose window turned out to be smaller. It reports false when there is nothing left to cut.
+func (k *call) shrink() bool {
+	for room := min(k.memory.room, dialect.Prompt(k.req.Messages, nil).Tokens()) / 2; room >= smallestRoom; room /= 2 {
+		if len(window(k.memory.history, room)) < k.shown {
+			k.memory.room = room
+			k.remember(k.memory)
+			return true
+		}
+	}
+	return false
+}
 
 // window keeps the newest part of a history that fits the budget and that no provider refuses: a tool call and its results are one unit, a result without its call
-// and a call without its results are left out, and the first message is not an assistant's. history is oldest first; so is the answer.
+// and a call without its results are left out, and the first message is not an assistant's. The newest unit is kept whatever it costs.
+// history is oldest first; so is the answer.
 func window(history []llm.Message, budget int64) []llm.Message {
 	units := split(history)
 	keep := len(units)
 	for left := budget; keep > 0; keep-- {
-		cost := estimate(units[keep-1], nil, cautiousBytes)
+		cost := dialect.Prompt(units[keep-1], nil).Tokens()
 		if cost > left && keep < len(units) {
 			break
 		}
@@ -71,4 +123,34 @@ func callUnit(history []llm.Message, i int) (unit []llm.Message, end int) {
 	}
 	m.ToolCalls = nil
 	return []llm.Message{m}, end
+}
+
+// checkResults refuses tool results that answer no open call, or not all of them: the model would never see them.
+func checkResults(history, added []llm.Message) error {
+	results := map[string]bool{}
+	for _, m := range added {
+		if m.Role == "tool" {
+			results[m.ToolCallID] = true
+		}
+	}
+	if len(results) == 0 {
+		return nil
+	}
+	var calls []llm.ToolCall
+	if n := len(history); n > 0 && history[n-1].Role == "assistant" {
+		calls = history[n-1].ToolCalls
+	}
+	if len(calls) == 0 || added[0].Role != "tool" {
+		return fault.New(fault.InvalidRequest, "the session waits for no tool result at this place; a turn's tool results come first and answer the calls of the message before").WithParam("messages")
+	}
+	for _, c := range calls {
+		if !results[c.ID] {
+			return fault.New(fault.InvalidRequest, "the results must answer every tool call of the message before; %s has none", c.ID).WithParam("messages")
+		}
+		delete(results, c.ID)
+	}
+	if len(results) > 0 {
+		return fault.New(fault.InvalidRequest, "a tool result answers a call that was not made").WithParam("messages")
+	}
+	return nil
 }

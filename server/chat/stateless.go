@@ -2,104 +2,101 @@ package chat
 
 import (
 	"context"
-	"errors"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/clawless/clawless/server/api"
-	"github.com/clawless/clawless/server/auth"
+	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/quotas"
 )
 
-// stateless admits a call without a session: tenant, model, budget. The caller must range over metered(call), which settles it.
-func (c *Chat) stateless(ctx context.Context, r *request) (*call, error) {
-	if c.hub.Draining() {
-		return nil, fault.New(fault.ShuttingDown, "the server is shutting down; try again in some seconds")
-	}
-	if r.model == "" {
-		f := fault.New(fault.ValidationFailed, "model: is required; GET /v1/models lists what there is").WithParam("model")
-		f.Details = []fault.Detail{{Field: "model", Message: "is required; GET /v1/models lists what there is"}}
-		return nil, f
-	}
-	k, err := c.prepare(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if k.target, err = c.target(ctx, k.tenant, r.model); err != nil {
-		return nil, err
-	}
-	k.req.Messages = c.system(k.tenant, "", r.messages)
-	k.prompt = estimate(k.req.Messages, k.req.Tools, bytesPerToken)
-	k.answer = newAnswer(k.requestID, k.target.ID, time.Now())
-	b := c.budget(k, r.maxTokens)
-	if b.Monthly == 0 {
-		return k, nil
-	}
-	err = c.db.Write(ctx, func(q db.Querier) (err error) {
-		k.hold, err = quotas.Reserve(ctx, q, b, "", time.Now())
-		return err
-	})
-	return k, err
+// flight is a stateless call under way. end must be called, once or more.
+type flight struct {
+	*call
+	ctx context.Context
+	end func()
 }
 
-// prepare is what every call starts with: the tenant, and what the caller may ask for.
-func (c *Chat) prepare(ctx context.Context, r *request) (*call, error) {
-	who := auth.From(ctx)
-	t, err := c.Tenant(ctx, who.TenantID)
+// stateless admits a call without a session: tenant, model, budget.
+func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, error) {
+	if r.Model == "" {
+		const what = "is required; GET /v1/models lists what there is"
+		f := fault.New(fault.ValidationFailed, "model: "+what).WithParam("model")
+		f.Details = []fault.Detail{{Field: "model", Message: what}}
+		return nil, f
+	}
+	k, err := c.prepare(ctx, api.RequestID(ctx), r)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.permit(t, who, r); err != nil {
+	if k.target, err = c.target(ctx, k.tenant, r.Model); err != nil {
 		return nil, err
 	}
-	return &call{who: who, tenant: t, requestID: api.RequestID(ctx), user: r.user,
-		req: &llm.Request{Tools: r.tools, Params: r.params, Stream: r.stream}}, nil
+	k.send(c.system(k.tenant, "", r.Messages))
+	k.answer = dialect.NewAnswer(k.requestID, k.target.ID, time.Now())
+	limited, stop := c.turnContext(ctx)
+	if !c.flights.enter(k, stop) {
+		stop(nil)
+		return nil, shuttingDown()
+	}
+	f := &flight{k, limited, sync.OnceFunc(func() {
+		stop(nil)
+		c.flights.leave(k)
+	})}
+	err = c.db.Write(ctx, func(q db.Querier) (err error) {
+		k.hold, err = quotas.Reserve(ctx, q, c.budget(k, r.MaxTokens), time.Now())
+		return err
+	})
+	if err != nil {
+		f.end()
+		return nil, err
+	}
+	return f, nil
 }
 
 // complete runs a stateless call to its end and returns the whole answer.
-func (c *Chat) complete(ctx context.Context, k *call) (ChatCompletion, error) {
-	c.active.Add(1)
-	defer c.active.Done()
-	ctx, done := c.turnContext(ctx)
-	defer done()
-	for _, err := range c.metered(ctx, k) {
+func (c *Chat) complete(f *flight) (dialect.ChatCompletion, error) {
+	defer f.end()
+	for _, err := range c.metered(f.ctx, f.call) {
 		if err != nil {
-			return ChatCompletion{}, err
+			return dialect.ChatCompletion{}, err
 		}
 	}
-	return k.answer.body(k.prompt), nil
+	return f.answer.Body(f.input()), nil
 }
 
-// opened is a stream whose first chunk has come, so that its status can be sent.
+// opened is a stream whose first chunk has come, so that its status can be sent. stop must be called.
 type opened struct {
 	first llm.Chunk
 	next  func() (llm.Chunk, error, bool)
 	stop  func()
 }
 
-// open starts a stateless stream and waits for its first chunk; a failure before it keeps its own status. The caller must call stop.
-func (c *Chat) open(ctx context.Context, k *call) (*opened, error) {
-	c.active.Add(1)
-	ctx, done := c.turnContext(ctx)
-	next, stop := iter.Pull2(c.metered(ctx, k))
-	o := &opened{next: next, stop: func() {
+// open starts a stateless stream and waits for its first chunk; a failure before it keeps its own status.
+func (c *Chat) open(f *flight) (o *opened, err error) {
+	f.answer.Brief()
+	next, stop := iter.Pull2(c.metered(f.ctx, f.call))
+	o = &opened{next: next, stop: func() {
+		defer f.end()
 		stop()
-		done()
-		c.active.Done()
 	}}
+	whole := false
+	defer func() {
+		if !whole { // a panic of the provider comes up here too
+			o.stop()
+		}
+	}()
 	chunk, err, ok := next()
 	if err == nil && !ok {
 		err = fault.New(fault.StreamBroken, "the provider sent no answer; ask again")
 	}
 	if err != nil {
-		o.stop()
 		return nil, err
 	}
-	o.first = chunk
+	o.first, whole = chunk, true
 	return o, nil
 }
-
-func asFault(err error, f **fault.Error) bool { return errors.As(err, f) }

@@ -3,154 +3,65 @@ package chat
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"slices"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/clawless/clawless/server/api"
+	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/llm"
-	"github.com/clawless/clawless/server/quotas"
 	"github.com/clawless/clawless/server/runs"
 	"github.com/clawless/clawless/server/sessions"
 )
 
-const historyMessages = 400 // read at most for a turn, however long the session is
-
-// errMoved says that the session got a message between reading its history and taking its lane.
-var errMoved = errors.New("the session moved on")
-
 // turn starts a turn of a session as a run and returns it once the user's message is durable. The run goes on without its starter.
-func (c *Chat) turn(ctx context.Context, r *request) (*runs.Live, error) {
-	if c.hub.Draining() {
-		return nil, fault.New(fault.ShuttingDown, "the server is shutting down; try again in some seconds")
-	}
+func (c *Chat) turn(ctx context.Context, r *dialect.Request) (*runs.Live, error) {
 	if err := fitsSession(r); err != nil {
 		return nil, err
 	}
-	k, err := c.prepare(ctx, r)
+	k, err := c.prepare(ctx, api.RequestID(ctx), r)
 	if err != nil {
 		return nil, err
 	}
-	k.sessionID, k.runID = r.sessionID, ids.New(ids.Run)
+	k.sessionID, k.runID = r.SessionID, ids.New(ids.Run)
+	// Whose session it is comes before waiting for it: a stranger must not learn from the wait that there is one.
+	err = c.db.Read(ctx, func(q db.Querier) error {
+		_, err := sessions.Get(ctx, q, db.TenantOf(k.tenant.ID), k.who.VisitorID, k.sessionID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	wait, cancel := context.WithTimeout(ctx, c.opts.SessionWait)
 	defer cancel()
-	for {
-		err := c.begin(ctx, k, r)
-		switch {
-		case err == nil:
-			return c.start(ctx, k)
-		case errors.Is(err, errMoved):
-		case fault.Is(err, fault.SessionBusy):
-			live := c.hub.Busy(k.tenant.ID, k.sessionID)
-			if live == nil || live.Wait(wait) != nil {
-				return nil, err // it runs on another server, or too long
-			}
-		default:
-			return nil, err
-		}
-		if wait.Err() != nil {
-			return nil, fault.New(fault.SessionBusy, "another turn of this session is still running; wait for it, or cancel its run").WithRetryAfter(time.Second)
-		}
-	}
-}
-
-// fitsSession refuses what the session keeps by itself.
-func fitsSession(r *request) error {
-	for _, m := range r.messages {
-		if m.Role == "assistant" {
-			return fault.New(fault.InvalidRequest, "with session_id send only what is new; the session keeps the assistant's messages itself").WithParam("messages")
-		}
-	}
-	if !slices.ContainsFunc(r.messages, func(m llm.Message) bool { return m.Role == "user" || m.Role == "tool" }) {
-		return fault.New(fault.InvalidRequest, "with session_id send at least one user or tool message").WithParam("messages")
-	}
-	return nil
-}
-
-// begin reads the session, decides the model, builds the context, and then takes the session's lane, reserves and stores the new messages in one transaction.
-func (c *Chat) begin(ctx context.Context, k *call, r *request) error {
-	var s sessions.Session
-	var history []sessions.Message
-	t := db.TenantOf(k.tenant.ID)
-	err := c.db.Read(ctx, func(q db.Querier) (err error) {
-		if s, err = sessions.Get(ctx, q, t, k.who.VisitorID, r.sessionID); err != nil {
-			return err
-		}
-		history, err = sessions.Newest(ctx, q, t, s.ID, s.Epoch, s.LastSequence+1, historyMessages)
-		return err
-	})
+	leave, err := c.lanes.enter(wait, k.tenant.ID+" "+k.sessionID)
 	if err != nil {
-		return err
+		if ctx.Err() != nil {
+			return nil, fault.From(ctx.Err())
+		}
+		return nil, busy()
 	}
-	model := r.model
-	if model == "" || model == defaultModel {
-		model = s.Model
+	if err := c.take(ctx, wait, k, r); err != nil {
+		leave()
+		return nil, err
 	}
-	if k.target, err = c.target(ctx, k.tenant, model); err != nil {
-		return err
-	}
-	c.context(k, s, history, r)
-	now := time.Now()
-	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, SessionID: s.ID, KeyID: k.who.KeyID, EndUser: k.who.VisitorID, RequestID: k.requestID, Status: runs.Running,
-		Model: k.target.ID, Provider: k.target.Provider.Name(), StartedAt: db.At(now)}
-	return c.db.Write(ctx, func(q db.Querier) (err error) {
-		if err = runs.Insert(ctx, q, run, c.opts.Node); err != nil {
-			return err
-		}
-		fresh, err := sessions.Get(ctx, q, t, k.who.VisitorID, s.ID)
-		if err != nil {
-			return err
-		}
-		if fresh.LastSequence != s.LastSequence || fresh.Epoch != s.Epoch {
-			return errMoved
-		}
-		if k.hold, err = quotas.Reserve(ctx, q, c.budget(k, r.maxTokens), k.runID, now); err != nil {
-			return err
-		}
-		for _, m := range kept(r.messages) {
-			msg := sessions.Message{ID: ids.New(ids.Message), SessionID: s.ID, RunID: k.runID, Role: m.Role, Content: m.Content, ToolCallID: m.ToolCallID, Name: m.Name}
-			if err = sessions.Append(ctx, q, t, &msg, now); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	api.Bound(ctx)
+	return c.start(ctx, k, leave)
 }
 
-// kept are the messages that become part of the session. A system message with a turn is for that turn alone.
-func kept(messages []llm.Message) []llm.Message {
-	return slices.DeleteFunc(slices.Clone(messages), func(m llm.Message) bool { return m.Role == "system" || m.Role == "developer" })
-}
-
-// context builds what the provider is sent: instructions, as much of the newest history as fits, and the new messages.
-func (c *Chat) context(k *call, s sessions.Session, newestFirst []sessions.Message, r *request) {
-	history := make([]llm.Message, 0, len(newestFirst)+len(r.messages))
-	for _, m := range slices.Backward(newestFirst) {
-		history = append(history, m.LLM())
-	}
-	history = append(history, kept(r.messages)...)
-	var own []llm.Message
-	for _, m := range r.messages {
-		if m.Role == "system" || m.Role == "developer" {
-			own = append(own, m)
-		}
-	}
-	k.req.Messages = c.system(k.tenant, s.SystemPrompt, append(own, window(history, contextTokens)...))
-	k.prompt = estimate(k.req.Messages, k.req.Tools, bytesPerToken)
-	k.answer = newAnswer(k.runID, k.target.ID, time.Now())
-	k.answer.sessionID, k.answer.runID = s.ID, k.runID
-}
-
-// start hands the begun turn to the hub.
-func (c *Chat) start(ctx context.Context, k *call) (*runs.Live, error) {
-	api.BindRun(ctx, k.runID)
+// start hands the begun turn to the hub. Whatever becomes of it, leave is called.
+func (c *Chat) start(ctx context.Context, k *call, leave func()) (*runs.Live, error) {
 	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, SessionID: k.sessionID, KeyID: k.who.KeyID, EndUser: k.who.VisitorID, RequestID: k.requestID, Model: k.target.ID}
-	live, err := c.hub.Start(ctx, run, func(ctx context.Context, l *runs.Live) { c.execute(ctx, k, l) })
+	live, err := c.hub.Start(ctx, run, func(ctx context.Context, l *runs.Live) {
+		defer leave()
+		c.execute(ctx, k, l)
+	})
 	if err != nil {
-		c.record(ctx, k, err)
+		_ = c.record(ctx, k, err)
+		leave()
 		return nil, err
 	}
 	return live, nil
@@ -158,24 +69,12 @@ func (c *Chat) start(ctx context.Context, k *call) (*runs.Live, error) {
 
 // execute is the body of a run: it appends the answer's frames to the log as they come, and its end once everything is durable.
 func (c *Chat) execute(ctx context.Context, k *call, l *runs.Live) {
-	ctx, done := c.turnContext(ctx)
-	defer done()
-	var failure error
-	func() {
-		defer func() {
-			if p := recover(); p != nil {
-				c.opts.Log.Error("panic in a run", "run", k.runID, "panic", p)
-				failure = fault.New(fault.Internal, "internal error; quote the request id to the operator")
-			}
-		}()
-		for chunk, err := range c.metered(ctx, k) {
-			if err != nil {
-				failure = err
-				return
-			}
-			k.answer.frames(chunk, func(b []byte) { l.Log.Append(runs.Frame, b) })
-		}
-	}()
+	ctx, stop := c.turnContext(ctx)
+	defer stop(nil)
+	failure := c.answer(ctx, k, l)
+	for fault.Is(failure, fault.ContextTooLong) && !k.answer.Started() && k.shrink() {
+		failure = c.answer(ctx, k, l)
+	}
 	if err := c.record(ctx, k, failure); err != nil && failure == nil {
 		failure = err
 	}
@@ -183,38 +82,57 @@ func (c *Chat) execute(ctx context.Context, k *call, l *runs.Live) {
 		l.Log.Fail(failure, api.ErrorJSON(failure, k.requestID))
 		return
 	}
-	l.Log.Append(runs.Usage, k.answer.usageFrame(k.prompt))
-	body, err := json.Marshal(k.answer.body(k.prompt))
+	fill(l.Log, k.answer, k.input())
+}
+
+// fill appends what ends the log of a complete answer.
+func fill(log *runs.Log, a *dialect.Answer, input int64) {
+	log.Append(runs.Usage, a.UsageFrame(input))
+	body, err := json.Marshal(a.Body(input))
 	if err != nil { // raw logprobs are the only part that could fail, and they were checked
 		body = []byte("{}")
 	}
-	l.Log.Append(runs.Answer, body)
-	l.Log.Append(runs.Done, nil)
+	log.Append(runs.Answer, body)
+	log.Append(runs.Done, nil)
+}
+
+// answer relays one call of the provider to the log. A panic of the provider's driver ends this run and nothing else.
+func (c *Chat) answer(ctx context.Context, k *call, l *runs.Live) (failure error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.opts.Log.Error("panic in a run", "run", k.runID, "request_id", k.requestID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			failure = internal()
+		}
+	}()
+	k.answer.Dropped = len(k.memory.history) - k.shown
+	return c.relay(ctx, k, func(chunk llm.Chunk, _ error) bool {
+		k.answer.Frames(chunk, func(b []byte) { l.Log.Append(runs.Frame, b) })
+		return true
+	})
 }
 
 // record stores how the run ended, what it said and what it cost, in one transaction that outlives the caller.
 func (c *Chat) record(ctx context.Context, k *call, failure error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
 	now := time.Now()
-	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, Status: runs.Completed, FinishReason: string(k.answer.finish), FinishedAt: db.At(now)}
+	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, Status: runs.Completed, FinishReason: string(k.answer.Finish), FinishedAt: db.At(now)}
 	if failure != nil {
 		f := fault.From(failure)
 		run.Status, run.ErrorCode, run.ErrorMessage, run.FinishReason = runs.Failed, string(f.Code), f.Message, ""
-		switch f.Code {
-		case fault.RunCancelled:
+		switch {
+		case stopped(failure):
 			run.Status = runs.Cancelled
-		case fault.RunInterrupted, fault.ShuttingDown:
+		case f.Code == fault.RunInterrupted, f.Code == fault.ShuttingDown:
 			run.Status = runs.Interrupted
 		}
 	}
-	if failure == nil || k.answer.started() {
-		run.Usage = k.answer.total(k.prompt)
+	if k.charged(failure) {
+		run.Usage = k.answer.Total(k.input())
 	}
+	said, spoke := k.message(failure)
 	t := db.TenantOf(k.tenant.ID)
-	err := c.db.Write(ctx, func(q db.Querier) error {
-		if m, ok := k.message(failure); ok {
-			if err := sessions.Append(ctx, q, t, &m, now); err != nil && !fault.Is(err, fault.NotFound) { // the session may have been deleted under it
+	return c.mustWrite(ctx, "run", k, func(ctx context.Context, q db.Querier) error {
+		if spoke {
+			if err := sessions.Append(ctx, q, t, &said, now); err != nil && !fault.Is(err, fault.NotFound) { // the session may have been deleted under it
 				return err
 			}
 		}
@@ -223,32 +141,23 @@ func (c *Chat) record(ctx context.Context, k *call, failure error) error {
 		}
 		return c.book(ctx, q, k, failure, now)
 	})
-	if err != nil {
-		c.opts.Log.Error("run not recorded", "request_id", k.requestID, "run", k.runID, "tenant", k.tenant.ID, "error", err.Error())
-	}
-	return err
 }
 
 // message is what the assistant said. Of a broken answer the text is kept and half-made tool calls are not.
-func (k *call) message(failure error) (sessions.Message, bool) {
-	a := k.answer
-	m := sessions.Message{ID: ids.New(ids.Message), SessionID: k.sessionID, RunID: k.runID, Role: "assistant", Reasoning: a.reasoning.String(), Model: k.target.ID,
-		FinishReason: string(a.finish)}
-	u := a.total(k.prompt)
-	m.InputTokens, m.OutputTokens = u.Input, u.Output
-	text := a.text.String()
-	if text == "" {
-		text = a.refusal.String()
-	}
+func (k *call) message(failure error) (m sessions.Message, spoke bool) {
+	u := k.answer.Total(k.input())
+	m = sessions.Message{ID: ids.New(ids.Message), SessionID: k.sessionID, RunID: k.runID, Role: "assistant", Reasoning: k.answer.Reasoning(), Model: k.target.ID,
+		FinishReason: string(k.answer.Finish), InputTokens: u.Input, OutputTokens: u.Output}
+	text := k.answer.Text()
 	if text != "" {
 		m.Content = llm.Text(text)
 	}
 	if failure == nil {
-		m.ToolCalls = a.calls
+		m.ToolCalls = k.answer.Calls()
 		return m, true
 	}
 	m.FinishReason = "error"
-	if fault.Is(failure, fault.RunCancelled) {
+	if stopped(failure) {
 		m.FinishReason = "cancelled"
 	}
 	return m, text != ""

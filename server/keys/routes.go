@@ -21,6 +21,8 @@ type Routes struct {
 	Tenant func(ctx context.Context, q db.Querier, idOrName string) (string, error)
 	// Audit records a change in the transaction that makes it.
 	Audit func(ctx context.Context, q db.Querier, tenantID, action, target string) error
+	// Revoked is told after a key was revoked, so that its work under way ends. It may be nil.
+	Revoked func(tenantID, keyID string)
 }
 
 // KeyBody is the wire form of a key. The secret is there at creation and rotation only.
@@ -168,9 +170,9 @@ func (r Routes) list(ctx context.Context, tenant string, page api.PageParams) (*
 }
 
 func (r Routes) revoke(ctx context.Context, tenant, id string) error {
-	err := r.DB.Write(ctx, func(q db.Querier) error {
-		tenantID, err := r.Tenant(ctx, q, tenant)
-		if err != nil {
+	var tenantID string
+	err := r.DB.Write(ctx, func(q db.Querier) (err error) {
+		if tenantID, err = r.Tenant(ctx, q, tenant); err != nil {
 			return err
 		}
 		n, err := revoke.Exec(ctx, q, db.TenantOf(tenantID), db.Args{"id": id})
@@ -183,6 +185,9 @@ func (r Routes) revoke(ctx context.Context, tenant, id string) error {
 		return r.Audit(ctx, q, tenantID, "key.revoke", id)
 	})
 	r.Ring.Forget()
+	if err == nil && r.Revoked != nil {
+		r.Revoked(tenantID, id)
+	}
 	return err
 }
 

@@ -26,6 +26,8 @@ var (
 	// The look-up of a key is what finds the tenant, so it cannot name one.
 	byDigest = db.System("keys.by_digest", `SELECT k.id, k.tenant_id, t.status AS tenant_status, k.scopes, k.status, k.expires_at, k.last_used_at
 		FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.digest = :digest`)
+	serves = db.Scoped("keys.serves", `SELECT COUNT(*) FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
+		WHERE k.tenant_id = :tenant_id AND k.id = :id AND k.status = 'active' AND t.status = 'active'`)
 	adminByDigest = db.System("keys.admin_by_digest", `SELECT id, '' AS tenant_id, 'active' AS tenant_status, '[]' AS scopes, status, expires_at, last_used_at
 		FROM admin_keys WHERE digest = :digest`)
 	insertAdmin = db.System("keys.insert_admin", `INSERT INTO admin_keys (id, name, digest, last4, status, created_at)
@@ -106,4 +108,11 @@ func find(ctx context.Context, q db.Querier, stmt db.SystemStatement, digest str
 		return state{}, fmt.Errorf("scopes of key %s: %w", s.ID, err)
 	}
 	return s, nil
+}
+
+// Serves reports whether a key of the tenant is still good, apart from its expiry.
+func Serves(ctx context.Context, q db.Querier, tenantID, id string) (bool, error) {
+	var n int
+	err := serves.Get(ctx, q, db.TenantOf(tenantID), &n, db.Args{"id": id})
+	return n > 0, err
 }

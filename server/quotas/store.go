@@ -16,132 +16,170 @@ var (
 	lock = db.Scoped("quotas.lock", `UPDATE usage_periods SET requests = requests WHERE tenant_id = :tenant_id AND period = :period
 		RETURNING used_tokens, reserved_tokens`)
 	reserve = db.Scoped("quotas.reserve", `UPDATE usage_periods SET reserved_tokens = reserved_tokens + :tokens WHERE tenant_id = :tenant_id AND period = :period`)
-	settle  = db.Scoped("quotas.settle", `INSERT INTO usage_periods (tenant_id, period, used_tokens, reserved_tokens, requests)
-		VALUES (:tenant_id, :period, :used, 0, 1)
-		ON CONFLICT (tenant_id, period) DO UPDATE SET used_tokens = usage_periods.used_tokens + :used,
-		reserved_tokens = usage_periods.reserved_tokens - :released, requests = usage_periods.requests + 1`)
-	giveBack = db.Scoped("quotas.give_back", `UPDATE usage_periods SET reserved_tokens = reserved_tokens - :tokens WHERE tenant_id = :tenant_id AND period = :period`)
-	hold     = db.Scoped("quotas.hold", `INSERT INTO reservations (tenant_id, id, period, tokens, delivered_tokens, run_id, created_at, expires_at)
+	hold    = db.Scoped("quotas.hold", `INSERT INTO reservations (tenant_id, id, period, tokens, delivered_tokens, run_id, created_at, expires_at)
 		VALUES (:tenant_id, :id, :period, :tokens, 0, :run_id, :now, :expires_at)`)
-	release     = db.Scoped("quotas.release", `DELETE FROM reservations WHERE tenant_id = :tenant_id AND id = :id`)
-	extend      = db.Scoped("quotas.extend", `UPDATE reservations SET delivered_tokens = :delivered, expires_at = :expires_at WHERE tenant_id = :tenant_id AND id = :id`)
+	widen   = db.Scoped("quotas.widen", `UPDATE reservations SET tokens = tokens + :tokens WHERE tenant_id = :tenant_id AND id = :id`)
+	release = db.Scoped("quotas.release", `DELETE FROM reservations WHERE tenant_id = :tenant_id AND id = :id RETURNING tokens`)
+	deliver = db.Scoped("quotas.deliver", `UPDATE reservations SET delivered_tokens = :delivered, expires_at = :expires_at WHERE tenant_id = :tenant_id AND id = :id`)
+	// A tenant that was deleted meanwhile has no totals any more; its ledger stays.
+	total = db.Scoped("quotas.total", `INSERT INTO usage_periods (tenant_id, period, used_tokens, reserved_tokens, requests)
+		SELECT :tenant_id, :period, CAST(:used AS BIGINT), 0, CAST(:requests AS BIGINT) FROM tenants WHERE id = :tenant_id
+		ON CONFLICT (tenant_id, period) DO UPDATE SET used_tokens = usage_periods.used_tokens + :used,
+		reserved_tokens = usage_periods.reserved_tokens - :released, requests = usage_periods.requests + :requests`)
 	appendEntry = db.Scoped("quotas.append", `INSERT INTO usage_ledger (tenant_id, id, period, run_id, request_id, session_id, key_id, end_user, provider, model,
 		input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, source, outcome, created_at)
 		VALUES (:tenant_id, :id, :period, :run_id, :request_id, :session_id, :key_id, :end_user, :provider, :model,
-		:input, :output, :cached, :cache_write, :reasoning, :source, :outcome, :now)`)
+		:input, :output, :cached, :cache_write, :reasoning, :source, :outcome, :now) ON CONFLICT (tenant_id, request_id) DO NOTHING`)
 	month = db.Scoped("quotas.month", `SELECT used_tokens, reserved_tokens, requests FROM usage_periods WHERE tenant_id = :tenant_id AND period = :period`)
 	sums  = db.Scoped("quotas.sums", `SELECT COALESCE(SUM(input_tokens), 0) AS input, COALESCE(SUM(output_tokens), 0) AS output, COUNT(*) AS requests
 		FROM usage_ledger WHERE tenant_id = :tenant_id AND period = :period`)
 
 	// The sweep gives back what dead servers held, of all tenants.
-	dead = db.System("quotas.dead", `SELECT tenant_id, id, period, tokens, delivered_tokens, COALESCE(run_id, '') AS run_id FROM reservations WHERE expires_at < :now OR :all = 1 LIMIT 500`)
+	dead = db.System("quotas.dead", `SELECT h.tenant_id, h.id, h.period, h.delivered_tokens, COALESCE(h.run_id, '') AS run_id, COALESCE(r.session_id, '') AS session_id,
+		COALESCE(r.key_id, '') AS key_id, COALESCE(r.end_user, '') AS end_user, COALESCE(r.provider, '') AS provider, COALESCE(r.model, '') AS model
+		FROM reservations h LEFT JOIN runs r ON r.tenant_id = h.tenant_id AND r.id = h.run_id
+		WHERE h.expires_at < :now OR :everything = 1 ORDER BY h.tenant_id, h.id LIMIT 500`)
 )
 
-// Reserve sets tokens aside for a call, or fails with quota_exceeded and sets nothing aside. A tenant without a limit gets the zero Hold and no write.
-func Reserve(ctx context.Context, q db.Querier, b Budget, runID string, now time.Time) (Hold, error) {
-	if b.Monthly == 0 {
-		return Hold{}, nil
-	}
-	t, period := db.TenantOf(b.TenantID), Period(now)
-	if _, err := open.Exec(ctx, q, t, db.Args{"period": period}); err != nil {
+// Reserve sets tokens aside for a call, or fails with quota_exceeded and sets nothing aside.
+func Reserve(ctx context.Context, q db.Querier, b Budget, now time.Time) (Hold, error) {
+	t := db.TenantOf(b.TenantID)
+	h := Hold{ID: b.RequestID, TenantID: b.TenantID, Period: Period(now), Monthly: b.Monthly}
+	if _, err := open.Exec(ctx, q, t, db.Args{"period": h.Period}); err != nil {
 		return Hold{}, err
 	}
-	var gone struct {
-		Used     int64 `db:"used_tokens"`
-		Reserved int64 `db:"reserved_tokens"`
-	}
-	if err := lock.Get(ctx, q, t, &gone, db.Args{"period": period}); err != nil {
-		return Hold{}, err
-	}
-	output, err := b.take(gone.Used, gone.Reserved)
+	used, reserved, err := h.gone(ctx, q)
 	if err != nil {
 		return Hold{}, err
 	}
-	h := Hold{ID: ids.New(ids.Hold), TenantID: b.TenantID, Period: period, Tokens: b.Input + output, Output: output}
-	if _, err := reserve.Exec(ctx, q, t, db.Args{"period": period, "tokens": h.Tokens}); err != nil {
+	if h.Output, err = b.take(used, reserved, now); err != nil {
 		return Hold{}, err
 	}
-	_, err = hold.Exec(ctx, q, t, db.Args{"id": h.ID, "period": period, "tokens": h.Tokens, "run_id": orNull(runID), "now": db.At(now), "expires_at": db.At(now.Add(holdLife))})
+	if _, err := reserve.Exec(ctx, q, t, db.Args{"period": h.Period, "tokens": b.Input + h.Output}); err != nil {
+		return Hold{}, err
+	}
+	_, err = hold.Exec(ctx, q, t, db.Args{"id": h.ID, "period": h.Period, "tokens": b.Input + h.Output, "run_id": orNull(b.RunID), "now": db.At(now), "expires_at": db.At(now.Add(holdLife))})
 	return h, err
 }
 
-// Delivered journals what an answer has had so far, so that a killed server's calls can be billed, and keeps the hold alive.
-func Delivered(ctx context.Context, q db.Querier, h Hold, tokens int64, now time.Time) error {
-	if h.ID == "" {
-		return nil
+// gone locks the month's totals and reads them.
+func (h Hold) gone(ctx context.Context, q db.Querier) (used, reserved int64, err error) {
+	var row struct {
+		Used     int64 `db:"used_tokens"`
+		Reserved int64 `db:"reserved_tokens"`
 	}
-	_, err := extend.Exec(ctx, q, db.TenantOf(h.TenantID), db.Args{"id": h.ID, "delivered": tokens, "expires_at": db.At(now.Add(holdLife))})
+	err = lock.Get(ctx, q, db.TenantOf(h.TenantID), &row, db.Args{"period": h.Period})
+	return row.Used, row.Reserved, err
+}
+
+// Extend sets aside up to tokens more for an answer that goes on, and returns how many it got: none when the budget is used up or the call is settled.
+func Extend(ctx context.Context, q db.Querier, h Hold, tokens int64) (int64, error) {
+	used, reserved, err := h.gone(ctx, q)
+	if fault.Is(err, fault.NotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if h.Monthly > 0 {
+		tokens = min(tokens, h.Monthly-used-reserved)
+	}
+	if tokens < smallestAnswer {
+		return 0, nil
+	}
+	t := db.TenantOf(h.TenantID)
+	n, err := widen.Exec(ctx, q, t, db.Args{"id": h.ID, "tokens": tokens})
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	_, err = reserve.Exec(ctx, q, t, db.Args{"period": h.Period, "tokens": tokens})
+	return tokens, err
+}
+
+// Delivered journals what a call has cost so far, so that a killed server's calls can be billed, and keeps the hold alive.
+func Delivered(ctx context.Context, q db.Querier, h Hold, tokens int64, now time.Time) error {
+	_, err := deliver.Exec(ctx, q, db.TenantOf(h.TenantID), db.Args{"id": h.ID, "delivered": tokens, "expires_at": db.At(now.Add(holdLife))})
 	return err
 }
 
-// Settle writes the ledger's line, adds it to the month's total and gives the hold back, all in the caller's transaction. A request is settled once:
-// a second time fails with conflict and changes nothing.
-func Settle(ctx context.Context, q db.Querier, h Hold, e Entry, now time.Time) error {
-	t, period := db.TenantOf(e.TenantID), Period(now)
-	if h.ID != "" {
-		period = h.Period
-		n, err := release.Exec(ctx, q, t, db.Args{"id": h.ID})
-		if err != nil {
-			return err
-		}
-		if n == 0 { // the sweep was faster and has billed it
-			return fault.New(fault.Conflict, "the call was settled already")
-		}
+// Settle writes the ledger's line, adds it to the month's total and gives the hold back, all in the caller's transaction. A request is billed once:
+// it reports false when that was done before.
+func Settle(ctx context.Context, q db.Querier, h Hold, e Entry, now time.Time) (bool, error) {
+	t, u := db.TenantOf(e.TenantID), e.Usage
+	released, err := h.free(ctx, q)
+	if err != nil {
+		return false, err
 	}
-	u := e.Usage
-	_, err := appendEntry.Exec(ctx, q, t, db.Args{"id": ids.New(ids.Usage), "period": period, "run_id": orNull(e.RunID), "request_id": e.RequestID, "session_id": orNull(e.SessionID),
+	n, err := appendEntry.Exec(ctx, q, t, db.Args{"id": ids.New(ids.Usage), "period": h.Period, "run_id": orNull(e.RunID), "request_id": e.RequestID, "session_id": orNull(e.SessionID),
 		"key_id": e.KeyID, "end_user": orNull(e.EndUser), "provider": e.Provider, "model": e.Model, "input": u.Input, "output": u.Output, "cached": u.Cached,
 		"cache_write": u.CacheWrite, "reasoning": u.Reasoning, "source": string(e.Source), "outcome": e.Outcome, "now": db.At(now)})
 	if err != nil {
-		return err
+		return false, err
 	}
-	_, err = settle.Exec(ctx, q, t, db.Args{"period": period, "used": u.Total(), "released": h.Tokens})
-	return err
+	used := u.Total()
+	if n == 0 {
+		used = 0
+	}
+	_, err = total.Exec(ctx, q, t, db.Args{"period": h.Period, "used": used, "requests": n, "released": released})
+	return n == 1, err
 }
 
-// GiveBack releases a hold of a call that was never made.
+// free drops the hold and returns how many tokens it had: none when it is gone already.
+func (h Hold) free(ctx context.Context, q db.Querier) (tokens int64, err error) {
+	err = release.Get(ctx, q, db.TenantOf(h.TenantID), &tokens, db.Args{"id": h.ID})
+	if fault.Is(err, fault.NotFound) {
+		return 0, nil
+	}
+	return tokens, err
+}
+
+// GiveBack releases a hold of a call that cost nothing.
 func GiveBack(ctx context.Context, q db.Querier, h Hold) error {
-	if h.ID == "" {
-		return nil
-	}
-	t := db.TenantOf(h.TenantID)
-	n, err := release.Exec(ctx, q, t, db.Args{"id": h.ID})
-	if err != nil || n == 0 {
+	tokens, err := h.free(ctx, q)
+	if err != nil || tokens == 0 {
 		return err
 	}
-	_, err = giveBack.Exec(ctx, q, t, db.Args{"period": h.Period, "tokens": h.Tokens})
+	_, err = reserve.Exec(ctx, q, db.TenantOf(h.TenantID), db.Args{"period": h.Period, "tokens": -tokens})
 	return err
 }
 
-// Sweep bills and releases the holds of calls whose server is gone: those past their time, or all of them when this server is the only one and has just started.
-// What had been delivered is billed as counted; it returns how many holds there were.
-func Sweep(ctx context.Context, q db.Querier, all bool, now time.Time) (int, error) {
+// deadHold is a hold whose server is gone, with what its run says of it.
+type deadHold struct {
+	TenantID  string `db:"tenant_id"`
+	ID        string `db:"id"`
+	Period    string `db:"period"`
+	Delivered int64  `db:"delivered_tokens"`
+	RunID     string `db:"run_id"`
+	SessionID string `db:"session_id"`
+	KeyID     string `db:"key_id"`
+	EndUser   string `db:"end_user"`
+	Provider  string `db:"provider"`
+	Model     string `db:"model"`
+}
+
+// Sweep bills and releases up to 500 holds of calls whose server is gone: those past their time, or any when this server is the only one and has just started.
+// What had been delivered is billed as counted, prompt and answer in one sum. It returns how many holds there were; none means that nothing is left.
+func Sweep(ctx context.Context, q db.Querier, everything bool, now time.Time) (int, error) {
 	flag := 0
-	if all {
+	if everything {
 		flag = 1
 	}
-	var rows []struct {
-		TenantID  string `db:"tenant_id"`
-		ID        string `db:"id"`
-		Period    string `db:"period"`
-		Tokens    int64  `db:"tokens"`
-		Delivered int64  `db:"delivered_tokens"`
-		RunID     string `db:"run_id"`
-	}
-	if err := dead.Select(ctx, q, &rows, db.Args{"now": db.At(now), "all": flag}); err != nil {
+	var rows []deadHold
+	if err := dead.Select(ctx, q, &rows, db.Args{"now": db.At(now), "everything": flag}); err != nil {
 		return 0, err
 	}
 	for _, r := range rows {
-		h := Hold{ID: r.ID, TenantID: r.TenantID, Period: r.Period, Tokens: r.Tokens}
+		h := Hold{ID: r.ID, TenantID: r.TenantID, Period: r.Period}
 		if r.Delivered == 0 {
 			if err := GiveBack(ctx, q, h); err != nil {
 				return 0, err
 			}
 			continue
 		}
-		e := Entry{TenantID: r.TenantID, RequestID: r.ID, RunID: r.RunID, Source: Counted, Outcome: "interrupted"}
+		e := Entry{TenantID: r.TenantID, RequestID: r.ID, RunID: r.RunID, SessionID: r.SessionID, KeyID: r.KeyID, EndUser: r.EndUser, Provider: r.Provider, Model: r.Model,
+			Source: Counted, Outcome: "interrupted"}
 		e.Usage.Output = r.Delivered
-		if err := Settle(ctx, q, h, e, now); err != nil {
+		if _, err := Settle(ctx, q, h, e, now); err != nil {
 			return 0, err
 		}
 	}

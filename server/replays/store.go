@@ -48,12 +48,12 @@ func args(c api.Claim, more db.Args) db.Args {
 
 // claim inserts the record, or returns the one that is there.
 func claim(ctx context.Context, q db.Querier, c api.Claim, now time.Time, ttl time.Duration) (*row, error) {
-	n, err := insert.Exec(ctx, q, tenantOf(c), args(c, db.Args{"body_hash": c.BodyHash, "now": db.At(now), "expires_at": db.At(now.Add(ttl))}))
+	n, err := insert.Exec(ctx, q, owner(c), args(c, db.Args{"body_hash": c.BodyHash, "now": db.At(now), "expires_at": db.At(now.Add(ttl))}))
 	if err != nil || n == 1 {
 		return nil, err
 	}
 	var r row
-	if err := get.Get(ctx, q, tenantOf(c), &r, args(c, nil)); err != nil {
+	if err := get.Get(ctx, q, owner(c), &r, args(c, nil)); err != nil {
 		if fault.Is(err, fault.NotFound) { // given up between the two statements
 			return nil, fault.New(fault.IdempotencyInFlight, "the first request with this Idempotency-Key has just failed; repeat this one").WithRetryAfter(time.Second)
 		}
@@ -63,7 +63,7 @@ func claim(ctx context.Context, q db.Querier, c api.Claim, now time.Time, ttl ti
 }
 
 func forget(ctx context.Context, q db.Querier, c api.Claim, now time.Time) error {
-	_, err := stale.Exec(ctx, q, tenantOf(c), args(c, db.Args{"now": db.At(now), "abandoned": db.At(now.Add(-abandoned))}))
+	_, err := stale.Exec(ctx, q, owner(c), args(c, db.Args{"now": db.At(now), "abandoned": db.At(now.Add(-abandoned))}))
 	return err
 }
 
@@ -76,20 +76,12 @@ func finish(ctx context.Context, q db.Querier, c api.Claim, ans *api.Answer) err
 }
 
 func store(ctx context.Context, q db.Querier, c api.Claim, values db.Args) error {
-	_, err := set.Exec(ctx, q, tenantOf(c), args(c, values))
+	_, err := set.Exec(ctx, q, owner(c), args(c, values))
 	return err
 }
 
-// tenantOf is the caller's tenant; the operator's own requests belong to none.
-func tenantOf(c api.Claim) db.Tenant {
-	if c.TenantID == "" {
-		return db.Operator
-	}
-	return owner(c)
-}
-
 func giveUp(ctx context.Context, q db.Querier, c api.Claim) error {
-	_, err := drop.Exec(ctx, q, tenantOf(c), args(c, nil))
+	_, err := drop.Exec(ctx, q, owner(c), args(c, nil))
 	return err
 }
 

@@ -14,8 +14,10 @@ type Hub struct {
 	maxBytes  int64
 
 	mu       sync.Mutex
-	live     map[string]*Live
-	finished []*Live // oldest first
+	runs     map[string]*Live // all of them, by id
+	active   map[string]*Live // those under way
+	finished []*Live          // the others, oldest first
+	kept     int64            // bytes of the finished ones' logs
 	draining bool
 	wg       sync.WaitGroup
 }
@@ -27,6 +29,7 @@ type Live struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when its goroutine has settled everything
 	until  time.Time     // when a finished one is dropped
+	size   int64         // of a finished one's log
 }
 
 // Why a run's context ended; the goroutine reads it with context.Cause.
@@ -37,7 +40,7 @@ var (
 
 // NewHub makes a hub that keeps finished runs' events for retention, and at most maxBytes of them.
 func NewHub(retention time.Duration, maxBytes int64) *Hub {
-	return &Hub{retention: retention, maxBytes: maxBytes, live: map[string]*Live{}}
+	return &Hub{retention: retention, maxBytes: maxBytes, runs: map[string]*Live{}, active: map[string]*Live{}}
 }
 
 // Start runs fn in a goroutine of its own under a context that no connection ends. fn must append Done or Failure to the log before it returns.
@@ -50,7 +53,7 @@ func (h *Hub) Start(ctx context.Context, r Run, fn func(context.Context, *Live))
 	}
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	l := &Live{Run: r, Log: newLog(), cancel: cancel, done: make(chan struct{})}
-	h.live[r.ID] = l
+	h.runs[r.ID], h.active[r.ID] = l, l
 	h.wg.Add(1)
 	go func() {
 		defer h.wg.Done()
@@ -60,6 +63,14 @@ func (h *Hub) Start(ctx context.Context, r Run, fn func(context.Context, *Live))
 		fn(run, l)
 	}()
 	return l, nil
+}
+
+// Over makes a run that is over and in no hub: fill appends its events, the last of which is Done or Failure.
+func Over(r Run, fill func(*Log)) *Live {
+	l := &Live{Run: r, Log: newLog(), cancel: func(error) {}, done: make(chan struct{})}
+	fill(l.Log)
+	close(l.done)
+	return l
 }
 
 // Draining reports whether new work is refused.
@@ -73,34 +84,20 @@ func (h *Hub) Draining() bool {
 func (h *Hub) Get(tenantID, owner, id string) (*Live, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l, ok := h.live[id]
+	l, ok := h.runs[id]
 	if !ok || l.Run.TenantID != tenantID || owner != "" && l.Run.EndUser != owner {
 		return nil, false
 	}
 	return l, true
 }
 
-// Busy returns the run under way in a session, or nil.
-func (h *Hub) Busy(tenantID, sessionID string) *Live {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, l := range h.live {
-		if l.Run.TenantID == tenantID && l.Run.SessionID == sessionID && l.until.IsZero() {
-			return l
-		}
-	}
-	return nil
-}
-
 // Active lists the runs under way.
 func (h *Hub) Active() []Run {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := []Run{}
-	for _, l := range h.live {
-		if l.until.IsZero() {
-			out = append(out, l.Run)
-		}
+	out := make([]Run, 0, len(h.active))
+	for _, l := range h.active {
+		out = append(out, l.Run)
 	}
 	return out
 }
@@ -109,8 +106,8 @@ func (h *Hub) Active() []Run {
 func (h *Hub) StopWhere(match func(Run) bool, cause error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, l := range h.live {
-		if l.until.IsZero() && match(l.Run) {
+	for _, l := range h.active {
+		if match(l.Run) {
 			l.cancel(cause)
 		}
 	}
@@ -136,8 +133,10 @@ func (h *Hub) finish(l *Live) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	l.until = now.Add(h.retention)
+	l.until, l.size = now.Add(h.retention), l.Log.size()
+	delete(h.active, l.Run.ID)
 	h.finished = append(h.finished, l)
+	h.kept += l.size
 	h.dropLocked(now)
 }
 
@@ -150,13 +149,11 @@ func (h *Hub) Sweep(context.Context) error {
 }
 
 func (h *Hub) dropLocked(now time.Time) {
-	var total int64
-	for _, l := range h.finished {
-		total += l.Log.size()
-	}
-	for len(h.finished) > 0 && (h.finished[0].until.Before(now) || total > h.maxBytes) {
-		total -= h.finished[0].Log.size()
-		delete(h.live, h.finished[0].Run.ID)
+	for len(h.finished) > 0 && (!h.finished[0].until.After(now) || h.kept > h.maxBytes) {
+		l := h.finished[0]
+		h.kept -= l.size
+		delete(h.runs, l.Run.ID)
+		h.finished[0] = nil
 		h.finished = h.finished[1:]
 	}
 }

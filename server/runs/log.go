@@ -32,10 +32,10 @@ type Log struct {
 	events []Event
 	bytes  int64
 	closed bool
-	wake   chan struct{} // closed and replaced at each append
+	wake   chan struct{} // closed at the next append; nil while no reader waits
 }
 
-func newLog() *Log { return &Log{wake: make(chan struct{})} }
+func newLog() *Log { return &Log{} }
 
 // Append adds an event; after Done or Failure it does nothing.
 func (l *Log) Append(kind EventKind, data []byte) { l.add(Event{Kind: kind, Data: data}) }
@@ -53,17 +53,17 @@ func (l *Log) add(e Event) {
 	l.events = append(l.events, e)
 	l.bytes += int64(len(e.Data)) + 64
 	l.closed = e.Kind == Done || e.Kind == Failure
-	close(l.wake)
-	l.wake = make(chan struct{})
+	if l.wake != nil {
+		close(l.wake)
+		l.wake = nil
+	}
 }
 
 // Read yields the events after a sequence as they come and ends after the last one. Leaving the range or cancelling ctx stops only this reader.
 func (l *Log) Read(ctx context.Context, after int64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for {
-			l.mu.Lock()
-			batch, wake, closed := l.after(after), l.wake, l.closed
-			l.mu.Unlock()
+			batch, wake, closed := l.next(after)
 			for _, e := range batch {
 				if !yield(e, nil) {
 					return
@@ -72,6 +72,9 @@ func (l *Log) Read(ctx context.Context, after int64) iter.Seq2[Event, error] {
 			}
 			if closed {
 				return
+			}
+			if wake == nil {
+				continue // there may be more by now
 			}
 			select {
 			case <-wake:
@@ -83,11 +86,17 @@ func (l *Log) Read(ctx context.Context, after int64) iter.Seq2[Event, error] {
 	}
 }
 
-func (l *Log) after(n int64) []Event {
-	if n < 0 || n >= int64(len(l.events)) {
-		return nil
+// next returns the events after n, what tells of more when there are none yet, and whether no more will come.
+func (l *Log) next(n int64) (batch []Event, wake <-chan struct{}, closed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n < int64(len(l.events)) {
+		return l.events[max(n, 0):len(l.events):len(l.events)], nil, false
 	}
-	return l.events[n:len(l.events):len(l.events)]
+	if !l.closed && l.wake == nil {
+		l.wake = make(chan struct{})
+	}
+	return nil, l.wake, l.closed
 }
 
 // size is the memory the log holds, about.
@@ -95,6 +104,13 @@ func (l *Log) size() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.bytes
+}
+
+// Len is how many events there are so far.
+func (l *Log) Len() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int64(len(l.events))
 }
 
 // First waits for the first event.

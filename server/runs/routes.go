@@ -129,9 +129,12 @@ func (r Routes) stream(ctx context.Context, in *streamIn) (*streamOut, error) {
 		}
 		return nil, expired()
 	}
+	if after > l.Log.Len() {
+		return nil, fault.New(fault.InvalidRequest, "Last-Event-ID is not the number of an event of this run").WithParam("Last-Event-ID")
+	}
+	api.SetHeader(ctx, "Clawless-Run-Id", l.Run.ID)
 	return &streamOut{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
-		w.Header().Set("Clawless-Run-Id", l.Run.ID)
 		Follow(ctx, w, l, after, r.WriteTimeout, true, true)
 	}}, nil
 }

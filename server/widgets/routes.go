@@ -20,6 +20,8 @@ type Routes struct {
 	Tenant func(ctx context.Context, q db.Querier, idOrName string) (string, error)
 	// Audit records a change in the transaction that makes it.
 	Audit func(ctx context.Context, q db.Querier, tenantID, action, target string) error
+	// Deleted is told after a widget was deleted, so that its visitors' work under way ends. It may be nil.
+	Deleted func(tenantID, widgetID string)
 }
 
 // WidgetBody is the wire form of a widget. The publishable key is there at creation only; it is no secret, but only its digest is stored.
@@ -148,9 +150,9 @@ func (r Routes) list(ctx context.Context, in *listIn) (*listOut, error) {
 }
 
 func (r Routes) delete(ctx context.Context, in *widgetPath) (*none, error) {
-	err := r.DB.Write(ctx, func(q db.Querier) error {
-		tenantID, err := r.Tenant(ctx, q, in.Tenant)
-		if err != nil {
+	var tenantID string
+	err := r.DB.Write(ctx, func(q db.Querier) (err error) {
+		if tenantID, err = r.Tenant(ctx, q, in.Tenant); err != nil {
 			return err
 		}
 		n, err := remove.Exec(ctx, q, db.TenantOf(tenantID), db.Args{"id": in.Widget})
@@ -163,6 +165,9 @@ func (r Routes) delete(ctx context.Context, in *widgetPath) (*none, error) {
 		return r.Audit(ctx, q, tenantID, "widget.delete", in.Widget)
 	})
 	r.Gate.Forget()
+	if err == nil && r.Deleted != nil {
+		r.Deleted(tenantID, in.Widget)
+	}
 	return nil, err
 }
 

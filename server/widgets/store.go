@@ -27,6 +27,9 @@ var (
 	seenVisitor   = db.Scoped("widgets.seen_visitor", `UPDATE widget_visitors SET last_seen_at = :now WHERE tenant_id = :tenant_id AND id = :id`)
 	newestSession = db.Scoped("widgets.newest_session", `SELECT id FROM sessions WHERE tenant_id = :tenant_id AND end_user = :visitor_id ORDER BY updated_at DESC, id DESC LIMIT 1`)
 
+	serves = db.Scoped("widgets.serves", `SELECT COUNT(*) FROM widgets w JOIN tenants t ON t.id = w.tenant_id
+		WHERE w.tenant_id = :tenant_id AND w.id = :id AND w.status = 'active' AND t.status = 'active'`)
+
 	// A publishable key is what finds its tenant, so its look-up cannot name one; preflights ask for an origin of any tenant.
 	byKey = db.System("widgets.by_key", `SELECT `+columns+`, t.status AS tenant_status FROM widgets w JOIN tenants t ON t.id = w.tenant_id WHERE w.key_digest = :digest`)
 	byID  = db.System("widgets.by_id", `SELECT `+columns+`, t.status AS tenant_status FROM widgets w JOIN tenants t ON t.id = w.tenant_id WHERE w.tenant_id = :tenant AND w.id = :id`)
@@ -121,4 +124,11 @@ func knownOrigins(ctx context.Context, q db.Querier) (Widget, error) {
 		w.Origins = append(w.Origins, origins...)
 	}
 	return w, nil
+}
+
+// Serves reports whether a widget of the tenant is still served.
+func Serves(ctx context.Context, q db.Querier, tenantID, id string) (bool, error) {
+	var n int
+	err := serves.Get(ctx, q, db.TenantOf(tenantID), &n, db.Args{"id": id})
+	return n > 0, err
 }

@@ -1,0 +1,66 @@
+package chat
+
+import (
+	"context"
+
+	"github.com/clawless/clawless/server/api"
+	"github.com/clawless/clawless/server/auth"
+	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/runs"
+	"github.com/clawless/clawless/server/sessions"
+)
+
+// attach finds the run that an earlier request with the same Idempotency-Key started; nil when there is none. A run whose events are gone is made again of what the
+// session keeps.
+func (c *Chat) attach(ctx context.Context) (*runs.Live, error) {
+	id := api.AttachedRun(ctx)
+	if id == "" {
+		return nil, nil
+	}
+	p := auth.From(ctx)
+	if live, ok := c.hub.Get(p.TenantID, p.VisitorID, id); ok {
+		return live, nil
+	}
+	var run runs.Run
+	var said []sessions.Message
+	err := c.db.Read(ctx, func(q db.Querier) (err error) {
+		t := db.TenantOf(p.TenantID)
+		if run, err = runs.Get(ctx, q, t, p.VisitorID, id); err != nil {
+			return err
+		}
+		said, err = sessions.OfRun(ctx, q, t, run.SessionID, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	switch run.Status {
+	case runs.Running:
+		return nil, fault.New(fault.IdempotencyInFlight, "the first request with this Idempotency-Key is the run %s, which another server is answering; repeat this one in a moment", id)
+	case runs.Completed:
+		return runs.Over(run, func(log *runs.Log) { retell(log, run, said) }), nil
+	}
+	return nil, fault.New(fault.Code(run.ErrorCode), "%s", run.ErrorMessage)
+}
+
+// retell fills the log of a completed run from its messages. The pieces are larger than they were; what they say is the same.
+func retell(log *runs.Log, run runs.Run, said []sessions.Message) {
+	a := dialect.NewAnswer(run.ID, run.Model, run.StartedAt.Time)
+	a.SessionID, a.RunID = run.SessionID, run.ID
+	usage := run.Usage
+	for _, m := range said {
+		if m.Role != "assistant" {
+			continue
+		}
+		chunk := llm.Chunk{Text: llm.TextOf(m.Content), Reasoning: m.Reasoning, FinishReason: llm.FinishReason(run.FinishReason), Usage: &usage}
+		for i, call := range m.ToolCalls {
+			chunk.ToolCalls = append(chunk.ToolCalls, llm.ToolCallDelta{Index: i, ID: call.ID, Name: call.Function.Name, Arguments: call.Function.Arguments})
+		}
+		a.Add(chunk)
+		a.Frames(chunk, func(b []byte) { log.Append(runs.Frame, b) })
+	}
+	fill(log, a, usage.Input)
+}
