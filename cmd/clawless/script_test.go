@@ -70,22 +70,17 @@ func (s *scriptServer) kill() {
 
 var readyLine = regexp.MustCompile(`clawless is ready at (http\S+),`)
 
-// cmdServer starts `clawless serve` on a free port with the given flags and waits until it says that it is ready.
-func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
-	s := ts.Value(serverKey{}).(*scriptServer)
-	s.kill()
-	exe, err := os.Executable()
-	ts.Check(err)
-	cmd := exec.Command(filepath.Join(ts.Getenv("PATH")[:strings.IndexByte(ts.Getenv("PATH")+":", ':')], "clawless"))
-	if _, err := os.Stat(cmd.Path); err != nil {
-		cmd.Path = exe
-	}
-	cmd.Args = append([]string{"clawless", "serve", "--addr", "127.0.0.1:0", "--data-dir", ts.MkAbs("data")}, args...)
-	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = scriptEnv(ts)
+// start runs `clawless serve` on a free port with the given flags and waits until it says that it is ready.
+func (s *scriptServer) start(program, data, dir string, env []string, flags ...string) error {
+	cmd := exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data-dir", data}, flags...)...)
+	cmd.Dir, cmd.Env = dir, env
 	stderr, err := cmd.StderrPipe()
-	ts.Check(err)
-	ts.Check(cmd.Start())
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
 	s.cmd, s.done, s.log = cmd, make(chan error, 1), &bytes.Buffer{}
 	url := make(chan string, 1)
 	go func() {
@@ -102,14 +97,23 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	select {
 	case u, ok := <-url:
 		if !ok {
-			ts.Fatalf("the server did not start:\n%s", s.log)
+			return fmt.Errorf("the server did not start:\n%s", s.log)
 		}
 		s.url = u
-		ts.Setenv("URL", u)
-		ts.Setenv("ADDR", strings.TrimPrefix(u, "http://"))
+		return nil
 	case <-time.After(30 * time.Second):
-		ts.Fatalf("the server was not ready after 30 s")
+		return errors.New("the server was not ready after 30 s")
 	}
+}
+
+// cmdServer starts the script's server: server [flags...]
+func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value(serverKey{}).(*scriptServer)
+	s.kill()
+	program, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
+	ts.Check(s.start(filepath.Join(program, "clawless"), ts.MkAbs("data"), ts.MkAbs("."), scriptEnv(ts), args...))
+	ts.Setenv("URL", s.url)
+	ts.Setenv("ADDR", strings.TrimPrefix(s.url, "http://"))
 }
 
 func scriptEnv(ts *testscript.TestScript) []string {
