@@ -1,5 +1,4 @@
-// Package widget serves the embeddable web chat: the loader that a page names, the app chunk it
-// fetches, and a demo page. Everything is compiled into the binary; nothing is read from disk.
+// Package widget serves the embeddable web chat and its demo page out of the binary.
 package widget
 
 import (

@@ -1,6 +1,7 @@
 // The app chunk: loaded by the loader on the first open, it wires the conversation to the panel.
 
 import type { WidgetSession } from "./api.js";
+import answerCss from "./answer.css";
 import appCss from "./app.css";
 import { Client } from "./client.js";
 import { css, textOn } from "./color.js";
@@ -49,7 +50,7 @@ class Widget implements App {
       close: () => this.close(),
     });
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(appCss);
+    sheet.replaceSync(answerCss + appCss);
     root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet, this.#theme];
     this.#dress();
     root.append(this.#panel.element);

@@ -74,7 +74,6 @@ export class Client {
       headers,
       credentials: "omit",
       cache: "no-store",
-      referrerPolicy: "strict-origin",
       signal: req.signal ?? null,
     };
     if (req.body !== undefined) {
@@ -113,15 +112,15 @@ export class Client {
   resume(run: string, lastEventId: string, signal: AbortSignal): Promise<Response> {
     const headers: Record<string, string> = { Accept: "text/event-stream" };
     if (lastEventId) headers["Last-Event-ID"] = lastEventId;
-    return this.request(runPath(run) + "/stream", { headers, signal });
+    return this.request(`/v1/runs/${run}/stream`, { headers, signal });
   }
 
   async run(id: string): Promise<Run> {
-    return json<Run>(await this.request(runPath(id)));
+    return json<Run>(await this.request("/v1/runs/" + id));
   }
 
   async cancel(run: string): Promise<void> {
-    await this.request(runPath(run) + "/cancel", { method: "POST" });
+    await this.request(`/v1/runs/${run}/cancel`, { method: "POST" });
   }
 
   /** All messages of a conversation, oldest first, at most 2,000. */
@@ -130,7 +129,7 @@ export class Client {
     let cursor = "";
     for (let pages = 0; pages < 20; pages++) {
       const query = "?limit=100" + (cursor && "&cursor=" + encodeURIComponent(cursor));
-      const path = `/v1/sessions/${encodeURIComponent(session)}/messages${query}`;
+      const path = `/v1/sessions/${session}/messages${query}`;
       const page = await json<Page<SessionMessage>>(await this.request(path, { signal }));
       all.push(...page.data);
       if (!page.has_more || !page.next_cursor) break;
@@ -138,10 +137,6 @@ export class Client {
     }
     return all;
   }
-}
-
-function runPath(id: string): string {
-  return "/v1/runs/" + encodeURIComponent(id);
 }
 
 async function json<T>(res: Response): Promise<T> {

@@ -36,16 +36,12 @@ export function textOn(c: Rgb): Rgb {
   return luminance(c) <= 0.1833 ? white : black;
 }
 
-export function mix(a: Rgb, b: Rgb, share: number): Rgb {
-  return a.map((v, i) => Math.round(v + (b[i]! - v) * share)) as unknown as Rgb;
-}
-
-/** The colour nearest to c, on the way to black or white, that has the ratio on every ground. */
-export function readable(c: Rgb, grounds: readonly Rgb[], ratio: number): Rgb {
-  const end = textOn(grounds[0]!);
-  for (let share = 0; share < 1; share += 0.02) {
-    const tried = mix(c, end, share);
-    if (grounds.every((g) => contrast(tried, g) >= ratio)) return tried;
+/** The colour nearest to c, on the way to black or white, that has the ratio on the ground. */
+export function readable(c: Rgb, ground: Rgb, ratio: number): Rgb {
+  const end = textOn(ground);
+  let tried = c;
+  for (let share = 0; contrast(tried, ground) < ratio && share < 1; share += 0.02) {
+    tried = c.map((v, i) => Math.round(v + (end[i]! - v) * share)) as unknown as Rgb;
   }
-  return end;
+  return tried;
 }

@@ -1,63 +1,31 @@
 // One brand colour in, the custom properties of the light and the dark look out. Every pair of
 // text and ground made here has a contrast of at least 4.5.
 
-import { type Rgb, css, mix, readable, textOn, white } from "./color.js";
+import { type Rgb, css, parse, readable, textOn } from "./color.js";
 
 export type Scheme = "auto" | "light" | "dark";
 
-export interface Palette {
-  bg: Rgb;
-  /** Ground of code bars, table heads and hovered buttons. */
-  soft: Rgb;
-  /** Ground of code. */
-  code: Rgb;
-  fg: Rgb;
-  /** Secondary text. */
-  dim: Rgb;
-  line: Rgb;
-  brand: Rgb;
-  /** Text on the brand colour. */
-  on: Rgb;
-  /** The brand colour as text. */
-  link: Rgb;
-  error: Rgb;
-  /** Ground of the error row. */
-  alarm: Rgb;
+/** The colours that no brand changes; soft, code and alarm are grounds, dim is secondary text. */
+const fixed = {
+  light: { bg: "#fff", soft: "#f5f5f5", code: "#f9f9f9", fg: "#181a20", dim: "#6b6c70", line: "#e6e6e7", error: "#c21d27", alarm: "#fdf2f2" },
+  dark: { bg: "#18191d", soft: "#28292d", code: "#202126", fg: "#ecedf1", dim: "#95969a", line: "#3a3b3f", error: "#ef8287", alarm: "#331a1e" },
+};
+
+/** All colours of a look as CSS: on is text on the brand colour, link is the brand colour as text. */
+export function palette(brand: Rgb, look: keyof typeof fixed): Record<string, string> {
+  const ground = parse(fixed[look].soft)!;
+  const shown = readable(brand, ground, look === "dark" ? 1.5 : 1);
+  return { ...fixed[look], brand: css(shown), on: css(textOn(shown)), link: css(readable(brand, ground, 4.5)) };
 }
 
-export function palette(brand: Rgb, dark: boolean): Palette {
-  const bg: Rgb = dark ? [24, 25, 29] : white;
-  const ink: Rgb = dark ? [236, 237, 241] : [24, 26, 32];
-  const soft = mix(bg, ink, dark ? 0.075 : 0.045);
-  const code = mix(bg, ink, dark ? 0.04 : 0.025);
-  const shown = dark ? readable(brand, [bg], 1.6) : brand;
-  const alarm = mix(bg, [220, 38, 38], dark ? 0.14 : 0.06);
-  return {
-    bg,
-    soft,
-    code,
-    fg: ink,
-    dim: readable(mix(bg, ink, 0.58), [bg, soft, code], 4.6),
-    line: mix(bg, ink, dark ? 0.16 : 0.11),
-    brand: shown,
-    on: textOn(shown),
-    link: readable(brand, [bg, soft], 4.6),
-    error: readable([200, 30, 40], [bg, alarm], 4.6),
-    alarm,
-  };
+function rules(brand: Rgb, look: keyof typeof fixed): string {
+  const properties = Object.entries(palette(brand, look)).map(([name, colour]) => `;--${name}:${colour}`);
+  return `:host{color-scheme:${look}${properties.join("")}}`;
 }
 
-function properties(p: Palette): string {
-  return Object.entries(p)
-    .map(([name, colour]) => `--${name}:${css(colour as Rgb)};`)
-    .join("");
-}
-
-/** The style sheet of one brand colour. It is built from numbers alone. */
+/** The style sheet of one brand colour. No text of the page or the server is in it. */
 export function themeSheet(brand: Rgb, scheme: Scheme): string {
-  const light = `:host{color-scheme:light;${properties(palette(brand, false))}}`;
-  const dark = `:host{color-scheme:dark;${properties(palette(brand, true))}}`;
-  if (scheme === "light") return light;
-  if (scheme === "dark") return dark;
-  return `${light}@media (prefers-color-scheme:dark){${dark}}`;
+  return scheme === "auto"
+    ? `${rules(brand, "light")}@media (prefers-color-scheme:dark){${rules(brand, "dark")}}`
+    : rules(brand, scheme);
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -122,6 +123,12 @@ func (b *Tab) Do(actions ...chromedp.Action[chromedp.Void]) {
 func (b *Tab) Open(address string) {
 	b.t.Helper()
 	b.Do(chromedp.Navigate(address))
+}
+
+// BeforeLoad has a script run in every page that is opened from now on, before its own.
+func (b *Tab) BeforeLoad(script string) {
+	b.t.Helper()
+	send(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 }
 
 // prelude gives every script of a test the widget's shadow root as root and a shorthand $.

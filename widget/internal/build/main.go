@@ -1,8 +1,4 @@
-// Command build makes widget/dist from widget/src with esbuild's Go API. It needs no Node, only
-// the sources of the two libraries that npm put into node_modules.
-//
-//	go run -C widget/internal/build .          writes dist
-//	go run -C widget/internal/build . -check   fails when dist is not what it would write
+// Command build makes widget/dist from widget/src with esbuild's Go API.
 package main
 
 import (
@@ -17,6 +13,10 @@ import (
 	"strings"
 )
 
+// main needs no Node, only the sources of the two libraries that npm put into node_modules:
+//
+//	go run -C widget/internal/build .          writes dist
+//	go run -C widget/internal/build . -check   fails when dist is not what it would write
 func main() {
 	root := flag.String("widget", "../..", "the widget folder")
 	check := flag.Bool("check", false, "compare dist with the sources instead of writing it")

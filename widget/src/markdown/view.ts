@@ -83,7 +83,7 @@ export class MarkdownView {
   }
 
   #lex(text: string, links: Links): TokensList | null {
-    const lexer = new Lexer({ gfm: true });
+    const lexer = new Lexer();
     Object.assign(lexer.tokens.links, links);
     try {
       return lexer.lex(text);
