@@ -21,7 +21,7 @@ import (
 )
 
 // pages are the paths outside the API: probes, metrics, the reference and the widget's files.
-func (s *Server) pages() {
+func (s *Server) pages(assets http.Handler) {
 	s.api.Raw("GET /healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, "ok", "") }))
 	s.api.Raw("GET /readyz", http.HandlerFunc(s.ready))
 	s.api.Raw("GET /metrics", http.HandlerFunc(s.metrics))
@@ -38,7 +38,7 @@ func (s *Server) pages() {
 		s.api.Raw("GET "+path, referenceFile(name))
 	}
 	s.api.Raw("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
-	// WIDGET
+	s.api.Raw("GET /widget/", assets)
 }
 
 // ready says whether this server should get new requests.
