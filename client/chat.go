@@ -58,6 +58,7 @@ type turn struct {
 	session bool // whether there is a log to take it up from
 	runID   string
 	eventID string // of the last event that came
+	resumed bool   // the connection is one to the run's log
 	started bool
 	left    bool // the reader has left the range
 }
@@ -94,6 +95,7 @@ func (t *turn) follow(open opener) {
 }
 
 func (t *turn) resume(ctx context.Context, header *http.Header) iter.Seq2[sdk.ChatChunk, error] {
+	t.resumed = true
 	params := &sdk.StreamRunParams{LastEventID: t.eventID}
 	return t.client.StreamRun(ctx, t.runID, params, sdk.WithResponseHeader(header), sdk.WithEventID(&t.eventID))
 }
@@ -111,6 +113,9 @@ func (t *turn) canResume(err error) bool {
 		return false // an event that cannot be read would be no better the next time
 	case own.API == nil:
 		return true
+	}
+	if !t.resumed {
+		return false // the turn's own error; calls that are worth repeating were repeated
 	}
 	switch own.API.Status { // of the attempt to take it up; an error of the turn comes inside a 200
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

@@ -370,7 +370,7 @@ func TestNotResumed(t *testing.T) {
 		c := connect(t, client.Options{BaseURL: under.URL, APIKey: key, MaxRetries: -1})
 		r, err := client.Collect(c.NewConversation(client.ConversationOptions{Model: "mock/fail-429"}).Ask(t.Context(), "x"))
 		if !errors.As(err, &e) || e.HTTPStatus() != 429 || r.Text != "" {
-			t.Errorf("%v, %+v", err, r)
+			t.Errorf("%d %v, %+v", e.HTTPStatus(), err, r)
 		}
 	})
 	t.Run("gone", func(t *testing.T) {
