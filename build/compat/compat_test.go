@@ -47,7 +47,11 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer under.Stop()
-	return m.Run()
+	code := m.Run()
+	if code != 0 {
+		fmt.Fprintf(os.Stderr, "the server's log ends with:\n%s\n", under.Log())
+	}
+	return code
 }
 
 var tenants atomic.Int64
