@@ -77,10 +77,10 @@ type opened struct {
 }
 
 // open starts a stateless stream and waits for its first chunk; a failure before it keeps its own status.
-func (c *Chat) open(f *flight) (o *opened, err error) {
+func (c *Chat) open(f *flight) (*opened, error) {
 	f.answer.Brief()
 	next, stop := iter.Pull2(c.metered(f.ctx, f.call))
-	o = &opened{next: next, stop: func() {
+	o := &opened{next: next, stop: func() {
 		defer f.end()
 		stop()
 	}}
