@@ -96,7 +96,7 @@ func runScreen(ctx context.Context, o Options, out terminal) error {
 	s := &screen{terminal: out}
 	m := newProgram(ctx, o, kit.NewTheme(o.Getenv), s, width, height)
 	// 120 frames a second halve the wait for a key to be seen; a frame in which nothing changed costs nothing.
-	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(s), tea.WithFPS(120),
+	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(s), tea.WithFPS(30),
 		tea.WithFilter(func(_ tea.Model, msg tea.Msg) tea.Msg {
 			if _, ok := msg.(tea.WindowSizeMsg); ok {
 				s.moved()

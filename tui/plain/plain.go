@@ -294,7 +294,11 @@ func (c *chat) sessions(ctx context.Context, arg string) {
 		if title == "" {
 			title = s.ID
 		}
-		c.print(fmt.Sprintf("%d. %s, %s, %s", i+1, kit.Line(title), kit.Plural(s.Messages, "message"), kit.Ago(s.UpdatedAt, c.Now())))
+		line := fmt.Sprintf("%d. %s, %s", i+1, kit.Line(title), kit.Plural(s.Messages, "message"))
+		if ago := kit.Ago(s.UpdatedAt, c.Now()); ago != "" {
+			line += ", " + ago
+		}
+		c.print(line)
 	}
 	if len(c.listed) == 0 {
 		c.print("There are no sessions yet.")

@@ -26,7 +26,13 @@ func main() {
 	full := flag.Bool("full", false, "full screen")
 	session := flag.String("session", "", "session to continue")
 	delay := flag.Duration("delay", 0, "time to the first token")
+	env := flag.Bool("env", false, "print TERM as it is after the start and leave")
 	flag.Parse()
+	if *env {
+		term, set := os.LookupEnv("TERM")
+		fmt.Printf("TERM=%q %v\n", term, set)
+		return
+	}
 	b := &scripttest.Backend{Answer: scripttest.Long, Answers: scripttest.Texts(), Piece: 4, Pace: time.Second / time.Duration(*rate), FailAfter: -1}
 	for i := range 35 {
 		id := fmt.Sprintf("ses_%02d", i)

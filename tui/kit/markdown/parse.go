@@ -112,9 +112,12 @@ func parse(src []byte) (ast.Node, *starts) {
 func lineOf(src []byte, at int) int { return bytes.LastIndexByte(src[:at], '\n') + 1 }
 
 // blankBefore reports whether the line before the one that the offset is in is blank but for quote marks.
-func blankBefore(src []byte, at int) bool {
+func blankBefore(src []byte, at int) bool { return onlyBefore(src, at, " \t\n>") }
+
+// onlyBefore reports whether there is a line before the one that the offset is in, with no other characters than these.
+func onlyBefore(src []byte, at int, chars string) bool {
 	at = lineOf(src, at)
-	return at > 0 && len(bytes.Trim(src[lineOf(src, at-1):at], " \t\n>")) == 0
+	return at > 0 && len(bytes.Trim(src[lineOf(src, at-1):at], chars)) == 0
 }
 
 // CodeBlocks are the contents of the fenced and indented code blocks of a text, in order and as written.

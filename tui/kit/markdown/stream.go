@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/yuin/goldmark/ast"
+	extast "github.com/yuin/goldmark/extension/ast"
 
 	"github.com/clawless/clawless/tui/kit"
 )
@@ -121,11 +122,15 @@ func (s *Stream) drop(n int) {
 	s.since = 0
 }
 
-// cut settles the whole lines of the tail up to the last block or item that began in them, and reports whether
-// there were any.
+// cut settles the whole lines of the tail up to the last block or item that began in them, or all of them after a
+// blank line that ended the last block, and reports whether there were any.
 func (s *Stream) cut(end int) (lines []string, ok bool) {
-	_, at := parse(s.tail[:end])
-	head := s.tail[:at.last]
+	root, at := parse(s.tail[:end])
+	cut := at.last
+	if last := root.LastChild(); last != nil && endsAtBlank(last.Kind()) && onlyBefore(s.tail, end, " \t\n") {
+		cut, at.item = end, false
+	}
+	head := s.tail[:cut]
 	if len(head) == 0 {
 		return nil, false
 	}
@@ -144,8 +149,13 @@ func (s *Stream) cut(end int) (lines []string, ok bool) {
 		join.item += list.ChildCount()
 	}
 	s.join = join
-	s.drop(at.last)
+	s.drop(cut)
 	return s.p.out, true
+}
+
+// endsAtBlank reports the kinds of blocks that a blank line ends.
+func endsAtBlank(kind ast.NodeKind) bool {
+	return kind == ast.KindParagraph || kind == ast.KindHeading || kind == extast.KindTable || kind == ast.KindThematicBreak
 }
 
 // opens reports whether the tail begins with a fence at the left margin.

@@ -109,7 +109,8 @@ func TestStreamSettles(t *testing.T) {
 		tail    int
 	}{
 		{"One\n", nil, 1},
-		{"\nTwo\n", []string{"One"}, 2},
+		{"\n", []string{"One"}, 0},
+		{"Two\n", nil, 2},
 		{"\n```go\na := 1\nb", []string{"", "Two", "", "\x1b[2m╷ go\x1b[m", "\x1b[2m│\x1b[m a := 1"}, 1},
 		{" := 2\n", []string{"\x1b[2m│\x1b[m b := 2"}, 0},
 		{"```\n", nil, 0},
