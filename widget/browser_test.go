@@ -237,6 +237,25 @@ func TestPageAPI(t *testing.T) {
 	b.checkClean()
 }
 
+func TestDemoPage(t *testing.T) {
+	s := newScripted(t, "")
+	s.origin = s.server.URL // the page is the server's own
+	b := widgettest.NewTab(t, widgettest.Chromium(t), 1280, 800)
+	b.BeforeLoad(`window.violations = []; document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI));`)
+	b.Open(s.server.URL + "/widget/demo?key=" + publishableKey + "&color=%230f766e&position=left")
+	b.Wait(`root`)
+	widgettest.Eval[bool](b, `(document.querySelector("[data-call=open]").click(), document.querySelector("[data-call=send]").click(), true)`)
+	if got := b.WaitForAnswer("done"); got != "You said: What can you do?" {
+		t.Errorf("the answer is %q", got)
+	}
+	b.Wait(`document.querySelector("#events").innerText.includes('message {"role":"assistant"')`)
+	want := `<script async src="` + s.server.URL + `/widget/v1/clawless.js" data-key="` + publishableKey + `" data-color="#0f766e" data-position="left"></script>`
+	if got := widgettest.Eval[string](b, `document.querySelector("#snippet").textContent`); got != want {
+		t.Errorf("the snippet is %s", got)
+	}
+	b.CheckClean(s.server.URL)
+}
+
 func TestOldLoaderFindsTheNewApp(t *testing.T) {
 	b := newBench(t, widgettest.Chromium(t), 1280, 800, false)
 	b.server.loseChunk()
