@@ -16,6 +16,7 @@ generate() {
   go run -C widget/internal/build .
   go build -o bin/clawless ./cmd/clawless
   bin/clawless docs --dir docs/reference
+  go test ./server/llm/mock -run TestReference -update >/dev/null
 }
 
 if [ "${1:-}" != --check ]; then
