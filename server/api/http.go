@@ -136,6 +136,18 @@ func loggedPath(p string) string {
 	return p
 }
 
+// ownOrigin fills in the Origin that browsers leave out when a page of this server itself reads from it. Sec-Fetch-Site is a header that no page can set.
+func (a *API) ownOrigin(r *http.Request) {
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "same-origin" {
+		return
+	}
+	scheme := "http"
+	if r.TLS != nil || a.opts.BehindProxy && r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	r.Header.Set("Origin", scheme+"://"+r.Host)
+}
+
 // clientIP is where the connection comes from. Only behind a proxy that the operator named is the last address of X-Forwarded-For taken instead, the one which that
 // proxy wrote; the others are whatever the caller claims.
 func (a *API) clientIP(r *http.Request) string {
@@ -156,6 +168,7 @@ func (a *API) clientIP(r *http.Request) string {
 func (a *API) route(rec *recorder, r *http.Request) string {
 	id := RequestID(r.Context())
 	rec.Header().Add("Vary", "Origin")
+	a.ownOrigin(r)
 	if r.Method == http.MethodOptions {
 		a.preflight(rec, r, id)
 		return "OPTIONS"
