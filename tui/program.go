@@ -2,8 +2,6 @@ package tui
 
 import (
 	"context"
-	"reflect"
-	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
@@ -14,35 +12,13 @@ import (
 	"github.com/clawless/clawless/tui/sessions"
 )
 
-// page is what can have the keys.
-type page interface {
-	Update(tea.Msg) tea.Cmd
-}
-
 // overlay is a page that takes the place of the input.
 type overlay interface {
-	page
-	View(width, height int) string
+	Update(msg tea.Msg) tea.Cmd
+	View(width, height int) []string
 }
 
-// place is where the program shows itself.
-type place int
-
-const (
-	inFlow   place = iota // below the conversation, which is in the terminal's scrollback
-	entering              // on the way to the full screen
-	inFull                // in the full screen
-	leaving               // on the way back
-)
-
-// The library's messages that say that it has printed lines and changed screens. It does not export their types.
-var (
-	printed = reflect.TypeOf(tea.Println()())
-	entered = reflect.TypeOf(tea.EnterAltScreen())
-	left    = reflect.TypeOf(tea.ExitAltScreen())
-)
-
-// program routes messages between the pages and moves finished lines into the scrollback.
+// program routes messages between the pages and tells the screen what it should show. Nothing in it waits.
 type program struct {
 	chat     *chat.Page
 	sessions *sessions.Page
@@ -51,37 +27,56 @@ type program struct {
 
 	th            kit.Theme
 	out           *screen
+	console       *console
 	getenv        func(string) string
 	width, height int
-
-	place    place
-	toggle   bool // another place is wanted
-	inflight int  // pending lines that are being printed
-	quitting bool
-	hidden   bool
+	full, quits   bool
 }
 
-func newProgram(ctx context.Context, o Options, th kit.Theme, out *screen, width, height int) *program {
+func newProgram(ctx context.Context, o Options, th kit.Theme, out *screen, c *console) *program {
 	m := &program{
 		chat:     chat.New(ctx, o.Backend, chat.Options{Theme: th, SessionID: o.SessionID, Model: o.Model, Now: o.Now}),
 		sessions: sessions.New(ctx, o.Backend, th, o.Now),
 		picker:   picker.New(ctx, o.Backend, th),
-		th:       th, out: out, getenv: o.Getenv, width: width, height: height,
+		th:       th, out: out, console: c, getenv: o.Getenv, full: o.Full,
 	}
-	if o.Full {
-		m.place = inFull
-		m.chat.Full(true)
-	}
-	m.chat.Resize(width, height)
+	m.width, m.height = c.size()
+	m.chat.Resize(m.width, m.height)
+	m.chat.Full(m.full)
 	return m
 }
 
 // Init is the first command.
-func (m *program) Init() tea.Cmd { return tea.Batch(m.chat.Init(), m.follow()) }
+func (m *program) Init() tea.Cmd {
+	m.draw()
+	return m.chat.Init()
+}
 
 // Update takes a message.
 func (m *program) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	return m, tea.Batch(m.route(msg), m.follow())
+	cmd := m.route(msg)
+	m.draw()
+	return m, cmd
+}
+
+// View is empty: the screen paints, not the library.
+func (m *program) View() string { return "" }
+
+func (m *program) draw() {
+	f := frame{full: m.full, width: m.width}
+	switch {
+	case m.quits:
+		f.full = false
+	case m.over == nil:
+		f.lines = m.chat.View()
+	default:
+		height := m.height
+		if !m.full {
+			height = max(4, min(m.height, 18))
+		}
+		f.lines = append([]string{m.th.Rule(m.width)}, m.over.View(m.width, max(1, height-1))...)
+	}
+	m.out.show(f, m.chat.Take())
 }
 
 func (m *program) route(msg tea.Msg) tea.Cmd {
@@ -89,13 +84,14 @@ func (m *program) route(msg tea.Msg) tea.Cmd {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 		m.chat.Resize(msg.Width, msg.Height)
+		m.out.moved()
 	case tea.KeyMsg:
 		if m.over != nil {
 			return m.over.Update(msg)
 		}
 		return m.chat.Update(msg)
 	case tea.ResumeMsg:
-		m.hidden = false
+		return m.resume
 	case kit.OpenSessions:
 		m.over = m.sessions
 		return m.sessions.Open(m.chat.SessionID())
@@ -107,87 +103,49 @@ func (m *program) route(msg tea.Msg) tea.Cmd {
 	case kit.PickSession, kit.PickModel:
 		m.over = nil
 		return m.chat.Update(msg)
-	case chat.ToggleFull:
-		m.toggle = true
-	case chat.Copy:
-		return m.copy(msg.Text)
-	case chat.Suspend:
-		m.hidden = true
-		return tea.Suspend
-	case chat.Quit:
-		m.over, m.quitting = nil, true
-		m.chat.Leave()
 	default:
-		return m.other(msg)
+		return m.asked(msg)
 	}
 	return nil
 }
 
-// other takes the library's messages, and gives the rest to the pages, of which each knows its own.
-func (m *program) other(msg tea.Msg) tea.Cmd {
-	switch reflect.TypeOf(msg) {
-	case printed:
-		m.chat.Printed(m.inflight)
-		m.inflight = 0
-	case entered:
-		m.place = inFull
-		m.chat.Full(true)
-	case left:
-		m.place = inFlow
+// asked does what the chat asks of the program, and gives the rest to the pages, of which each knows its own.
+func (m *program) asked(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case chat.Clear:
+		m.out.clean()
+	case chat.ToggleFull:
+		m.full = !m.full
+		m.chat.Full(m.full)
+	case chat.Copy:
+		return m.copy(msg.Text)
+	case chat.Suspend:
+		return m.suspend
+	case chat.Quit:
+		m.over, m.quits = nil, true
+		m.chat.Leave()
+		return tea.Quit
 	default:
 		return tea.Batch(m.chat.Update(msg), m.sessions.Update(msg), m.picker.Update(msg))
 	}
 	return nil
 }
 
-// follow is the next step of what takes several: printing, changing the place, leaving. Lines stay in the live part of
-// the screen until the library has taken them for printing, so they are never missing from it; and one Println is
-// on its way at a time, because commands may overtake each other.
-func (m *program) follow() tea.Cmd {
-	if m.inflight > 0 {
-		return nil
-	}
-	switch m.place {
-	case inFlow:
-		pending := m.chat.Pending()
-		switch {
-		case len(pending) > 0:
-			m.inflight = len(pending)
-			return tea.Println(strings.Join(pending, "\n"))
-		case m.quitting:
-			return tea.Quit
-		case m.toggle:
-			m.place, m.toggle = entering, false
-			return tea.EnterAltScreen
-		}
-	case inFull:
-		if m.toggle || m.quitting {
-			// The small view must be up before the screen changes.
-			m.place, m.toggle = leaving, false
-			m.chat.Full(false)
-			return tea.ExitAltScreen
-		}
-	}
-	return nil
+// suspend is the command that gives the terminal to the shell.
+func (m *program) suspend() tea.Msg {
+	m.out.rest()
+	m.console.restore()
+	return tea.SuspendMsg{}
 }
 
-// View is what is live, at most as tall as the screen.
-func (m *program) View() string {
-	mark := liveMark
-	if m.place == inFull {
-		mark = ""
+// resume is the command that takes the terminal back; its size may have changed.
+func (m *program) resume() tea.Msg {
+	if err := m.console.prepare(); err != nil {
+		return tea.Quit()
 	}
-	switch {
-	case m.hidden || m.quitting:
-		return mark
-	case m.over == nil:
-		return mark + m.chat.View()
-	}
-	height := m.height
-	if m.place != inFull {
-		height = max(4, min(m.height, 18))
-	}
-	return mark + m.th.Rule(m.width) + "\n" + m.over.View(m.width, max(1, height-1))
+	m.out.begin()
+	width, height := m.console.size()
+	return tea.WindowSizeMsg{Width: width, Height: height}
 }
 
 // copy is the command that puts text on the clipboard through the terminal, which works over ssh too.
@@ -200,6 +158,7 @@ func (m *program) copy(text string) tea.Cmd {
 		case m.getenv("STY") != "":
 			seq, via = ansi.ScreenPassthrough(seq, 768), "OSC 52 through screen"
 		}
-		return chat.Copied{Text: text, Via: via, Err: m.out.send(seq)}
+		m.out.send(seq)
+		return chat.Copied{Text: text, Via: via}
 	}
 }

@@ -153,8 +153,8 @@ func (r *rig) ended(want func(error) bool) {
 	case <-time.After(patience):
 		r.t.Fatalf("the chat does not end; the screen is\n%s", r.screen)
 	}
-	// The last bytes are on their way: they end with the cursor being shown again or what follows it.
-	r.until("the last bytes", func() bool { return strings.Contains(r.output(), "\x1b[?25h") })
+	// The last bytes may be on their way still.
+	r.until("the last bytes", func() bool { return strings.Contains(r.output(), "\x1b[?2004l\x1b[?25h") })
 }
 
 // resize changes the size of the terminal as a window does.

@@ -73,43 +73,44 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out, isTerminal := o.Out.(terminal)
-	isTerminal = isTerminal && term.IsTerminal(int(out.Fd())) && readsTerminal(o.In)
+	in, out := asTerminal(o.In), asTerminal(o.Out)
 	accessible := o.Getenv("ACCESSIBLE")
-	if !isTerminal || o.Plain || accessible != "" && accessible != "0" || o.Getenv("TERM") == "dumb" {
+	if in == nil || out == nil || o.Plain || accessible != "" && accessible != "0" || o.Getenv("TERM") == "dumb" {
 		return plain.Run(ctx, plain.Options{Backend: o.Backend, In: o.In, Out: o.Out, SessionID: o.SessionID, Model: o.Model,
-			Echo: !readsTerminal(o.In), Farewell: o.Farewell, Now: o.Now})
+			Echo: in == nil, Farewell: o.Farewell, Now: o.Now})
 	}
-	return runScreen(ctx, o, out)
+	return runScreen(ctx, o, &console{in: in, out: out})
 }
 
-func readsTerminal(in io.Reader) bool {
-	f, ok := in.(interface{ Fd() uintptr })
-	return ok && term.IsTerminal(int(f.Fd()))
+// asTerminal is the stream as a file if it is a terminal, else nil.
+func asTerminal(stream any) *os.File {
+	if f, ok := stream.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }
 
-func runScreen(ctx context.Context, o Options, out terminal) error {
-	width, height, err := term.GetSize(int(out.Fd()))
-	if err != nil || width < 1 || height < 1 {
-		width, height = 80, 24
+func runScreen(ctx context.Context, o Options, c *console) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if err := c.prepare(); err != nil {
+		return err
 	}
-	s := &screen{terminal: out}
-	m := newProgram(ctx, o, kit.NewTheme(o.Getenv), s, width, height)
-	// 120 frames a second halve the wait for a key to be seen; a frame in which nothing changed costs nothing.
-	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(s), tea.WithFPS(30),
-		tea.WithFilter(func(_ tea.Model, msg tea.Msg) tea.Msg {
-			if _, ok := msg.(tea.WindowSizeMsg); ok {
-				s.moved()
-			}
-			return msg
-		})}
-	if o.Full {
-		opts = append(opts, tea.WithAltScreen())
-	}
-	_, err = tea.NewProgram(m, opts...).Run()
+	defer c.restore()
+	s := newScreen(c.out)
+	go s.run(cancel)
+	s.begin()
+	m := newProgram(ctx, o, kit.NewTheme(o.Getenv), s, c)
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(c.in), tea.WithOutput(io.Discard), tea.WithoutRenderer())
+	go watchSize(ctx, func() {
+		width, height := c.size()
+		p.Send(tea.WindowSizeMsg{Width: width, Height: height})
+	})
+	_, err := p.Run()
+	s.close()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("chat ended: %w", ctx.Err())
+		return fmt.Errorf("chat ended: %w", context.Cause(ctx))
 	case errors.Is(err, tea.ErrInterrupted):
 		return fmt.Errorf("chat ended: %w", context.Canceled)
 	case err != nil:

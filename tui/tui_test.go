@@ -226,7 +226,9 @@ func TestFullFromTheStartLeavesTheConversation(t *testing.T) {
 	r.press("hi\r")
 	r.sees("Hello! How can I help?")
 	r.until("the end of the answer", func() bool { return r.shows(" out") })
-	all := strings.Join(r.quit(), "\n")
+	r.quit()
+	r.sees("session ses_1")
+	all := strings.Join(r.screen.All(), "\n")
 	if !strings.Contains(all, "❯ hi\n\nHello! How can I help?") || !strings.HasSuffix(all, "session ses_1") {
 		t.Errorf("what is left is\n%s", all)
 	}
@@ -302,7 +304,9 @@ func TestEndOfContextRestoresTheTerminal(t *testing.T) {
 	r.sees("How tides work")
 	r.cancel()
 	r.ended(func(err error) bool { return errors.Is(err, context.Canceled) })
-	r.loses("─────────────────────────────────────────")
+	if r.shows("─────────────────────") {
+		t.Errorf("what was live is left on the screen:\n%s", r.screen)
+	}
 	after, err := term.GetState(int(r.slave.Fd()))
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,8 @@ type (
 	Quit struct{}
 	// Suspend asks to hand the terminal back to the shell.
 	Suspend struct{}
+	// Clear asks for a screen with nothing but what is live.
+	Clear struct{}
 	// ToggleFull asks to enter or leave the full screen.
 	ToggleFull struct{}
 	// Copy asks to put text on the clipboard; a Copied answers it.
@@ -128,11 +130,12 @@ func (p *Page) Model() string { return p.model }
 // Busy reports whether an answer is coming in.
 func (p *Page) Busy() bool { return p.turn != nil }
 
-// Pending are the lines that wait to be printed into the scrollback, in order.
-func (p *Page) Pending() []string { return p.pending }
-
-// Printed says that the first n pending lines are in the scrollback.
-func (p *Page) Printed(n int) { p.pending = p.pending[n:] }
+// Take hands out the lines that are to be printed into the scrollback, in order and once.
+func (p *Page) Take() []string {
+	lines := p.pending
+	p.pending = nil
+	return lines
+}
 
 // Full says whether the page has the whole screen.
 func (p *Page) Full(on bool) { p.isFull, p.scroll, p.fresh = on, 0, 0 }

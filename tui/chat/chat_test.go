@@ -32,9 +32,8 @@ func TestAnAnswerGoesToTheScrollback(t *testing.T) {
 	}
 	l.shows("mock/script")
 	l.shows("1 in · 2 out")
-	n := len(l.p.Pending())
+	l.printed = nil
 	l.press("more", "enter")
-	l.p.Printed(n)
 	l.idle()
 	if got := l.pending(); got != "\n❯ more\n\nA short answer." {
 		t.Errorf("after printing, pending is %q", got)
@@ -362,9 +361,8 @@ func TestViewFitsTheScreen(t *testing.T) {
 		check := func(state string) {
 			t.Helper()
 			for _, size := range [][2]int{{120, 40}, {80, 24}, {40, 12}, {20, 5}, {13, 3}, {200, 9}} {
-				l.p.Printed(len(l.p.Pending())) // as the program does at once
 				l.p.Resize(size[0], size[1])
-				lines := strings.Split(l.p.View(), "\n")
+				lines := l.p.View()
 				if len(lines) > size[1] {
 					t.Errorf("%s, full %v: %d lines in %v", state, full, len(lines), size)
 				}
@@ -411,7 +409,7 @@ func TestLeavePrintsWhatIsOpen(t *testing.T) {
 	if got := l.pending(); !strings.Contains(got, "Half an answer") || !strings.HasSuffix(got, "[left; the server finishes the answer]") {
 		t.Errorf("pending is %q", got)
 	}
-	if l.p.View() != "" || len(b.Cancelled()) != 0 {
+	if l.p.View() != nil || len(b.Cancelled()) != 0 {
 		t.Errorf("view %q, cancelled %v", l.p.View(), b.Cancelled())
 	}
 }
@@ -459,12 +457,13 @@ func BenchmarkView(b *testing.B) {
 			for range 3 {
 				p.add(newAnswer(scripttest.Long))
 			}
-			p.Printed(len(p.Pending()))
+			p.Take()
 			p.turn = newTurn(b.Context(), script(), kit.Ask{}, p.now())
 			p.text(scripttest.Long)
-			p.Printed(len(p.Pending()))
+			p.Take()
 			for b.Loop() {
 				p.text("word ")
+				p.Take()
 				p.View()
 			}
 		})

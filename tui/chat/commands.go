@@ -27,7 +27,7 @@ func commands() []command {
 		{"/retry", "", "ask again after a failure or a stop", (*Page).retry},
 		{"/copy", "[n|all]", "copy the answer, its n-th code block, or everything", (*Page).copy},
 		{"/full", "", "use the full screen, or leave it", func(*Page, string) tea.Cmd { return send(ToggleFull{}) }},
-		{"/clear", "", "clear the screen", func(*Page, string) tea.Cmd { return tea.ClearScreen }},
+		{"/clear", "", "clear the screen", func(*Page, string) tea.Cmd { return send(Clear{}) }},
 		{"/quit", "", "leave", func(*Page, string) tea.Cmd { return send(Quit{}) }},
 	}
 }

@@ -30,7 +30,7 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 	case key.Matches(msg, k.Quit) && p.input.text == "":
 		return send(Quit{})
 	case key.Matches(msg, k.Clear):
-		return tea.ClearScreen
+		return send(Clear{})
 	case key.Matches(msg, k.Suspend):
 		return send(Suspend{})
 	case key.Matches(msg, k.Newline):

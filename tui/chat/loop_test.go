@@ -19,8 +19,9 @@ type loop struct {
 	t    *testing.T
 	p    *Page
 	msgs chan tea.Msg
-	// sent are the messages for the program around the page.
-	sent []tea.Msg
+	// sent are the messages for the program around the page, printed the lines for the scrollback.
+	sent    []tea.Msg
+	printed []string
 }
 
 var clock = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
@@ -63,12 +64,12 @@ func (l *loop) until(what string, ok func() bool) {
 		select {
 		case msg := <-l.msgs:
 			switch msg.(type) {
-			case Quit, Suspend, ToggleFull, Copy, kit.OpenModels, kit.OpenSessions:
+			case Quit, Suspend, Clear, ToggleFull, Copy, kit.OpenModels, kit.OpenSessions:
 				l.sent = append(l.sent, msg)
 			}
 			l.run(l.p.Update(msg))
 		case <-late.C:
-			l.t.Fatalf("waited for %s; the view is\n%s\npending\n%s", what, ansi.Strip(l.p.View()), l.pending())
+			l.t.Fatalf("waited for %s; the view is\n%s\npending\n%s", what, l.view(), l.pending())
 		}
 	}
 }
@@ -84,10 +85,13 @@ func (l *loop) gets(want tea.Msg) {
 	l.sent = nil
 }
 
-// pending is what waits for the scrollback, without looks.
-func (l *loop) pending() string { return ansi.Strip(strings.Join(l.p.Pending(), "\n")) }
+// pending is what was given to the scrollback, without looks.
+func (l *loop) pending() string {
+	l.printed = append(l.printed, l.p.Take()...)
+	return ansi.Strip(strings.Join(l.printed, "\n"))
+}
 
-func (l *loop) view() string { return ansi.Strip(l.p.View()) }
+func (l *loop) view() string { return ansi.Strip(strings.Join(l.p.View(), "\n")) }
 
 // shows holds the view to a text.
 func (l *loop) shows(text string) {

@@ -10,9 +10,9 @@ func (p *Page) inputWidth() int { return max(p.width-2, 4) }
 
 // View is what is live on the screen, never more lines than the screen has: the open part of the answer, the input
 // and the status line; in the full screen the conversation too.
-func (p *Page) View() string {
+func (p *Page) View() []string {
 	if p.leaving {
-		return ""
+		return nil
 	}
 	bottom := p.bottom()
 	room := max(0, p.height-len(bottom))
@@ -20,16 +20,16 @@ func (p *Page) View() string {
 	if p.isFull {
 		body = p.window(room)
 	} else {
-		body = append(p.pending[:len(p.pending):len(p.pending)], p.openLines()...)
+		body = p.openLines()
 		if n := len(body); n > room {
 			body = body[n-room:]
 		}
 	}
-	lines := append(body, bottom...)
+	lines := append(body[:len(body):len(body)], bottom...)
 	if n := len(lines); n > p.height {
 		lines = lines[n-p.height:]
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 // openLines is what is not settled: the tail of the answer, or a sign that one is being waited for.

@@ -191,27 +191,29 @@ func press(s string) tea.KeyMsg {
 	return tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(s)}
 }
 
+func view(l *List, width, height int) string { return strings.Join(l.View(width, height), "\n") }
+
 func TestListFiltersAndScrolls(t *testing.T) {
 	l := List{Theme: Theme{}, Heading: "Things", Empty: "none"}
-	if got := l.View(40, 5); got != "Things\n  none" {
+	if got := view(&l, 40, 5); got != "Things\n  none" {
 		t.Errorf("an empty list is %q", got)
 	}
 	for i := range 30 {
 		l.Append(Item{ID: fmt.Sprint(i), Title: fmt.Sprintf("Thing %d", i), Note: "note", Current: i == 1})
 	}
-	if got := l.View(40, 4); got != "Things\n> Thing 0                           note\n  Thing 1 *                         note\n  Thing 2                           note" {
+	if got := view(&l, 40, 4); got != "Things\n> Thing 0                           note\n  Thing 1 *                         note\n  Thing 2                           note" {
 		t.Errorf("the list is\n%s", got)
 	}
 	l.Key(press("end"))
-	if it, _ := l.Selected(); it.ID != "29" || !strings.Contains(l.View(40, 4), "> Thing 29") {
-		t.Errorf("the end is %v:\n%s", it, l.View(40, 4))
+	if it, _ := l.Selected(); it.ID != "29" || !strings.Contains(view(&l, 40, 4), "> Thing 29") {
+		t.Errorf("the end is %v:\n%s", it, view(&l, 40, 4))
 	}
 	if l.Key(press("x")) {
 		t.Error("a letter was taken without a filter")
 	}
 	l.Key(press("/thing 2"))
-	if !l.Filtering() || !strings.Contains(l.View(40, 20), "/thing 2") {
-		t.Errorf("the filter is not shown:\n%s", l.View(40, 20))
+	if !l.Filtering() || !strings.Contains(view(&l, 40, 20), "/thing 2") {
+		t.Errorf("the filter is not shown:\n%s", view(&l, 40, 20))
 	}
 	if it, _ := l.Selected(); it.ID != "2" {
 		t.Errorf("the filter selects %v", it)
@@ -221,8 +223,8 @@ func TestListFiltersAndScrolls(t *testing.T) {
 		t.Errorf("the filter selects %v", it)
 	}
 	l.Key(press("9"))
-	if _, ok := l.Selected(); ok || !strings.Contains(l.View(60, 5), "nothing matches") {
-		t.Errorf("nothing should match:\n%s", l.View(60, 5))
+	if _, ok := l.Selected(); ok || !strings.Contains(view(&l, 60, 5), "nothing matches") {
+		t.Errorf("nothing should match:\n%s", view(&l, 60, 5))
 	}
 	l.Key(press("backspace"))
 	if !l.Escape() || l.Escape() {
@@ -232,7 +234,7 @@ func TestListFiltersAndScrolls(t *testing.T) {
 		t.Errorf("without a filter %v is selected", it)
 	}
 	for _, size := range [][2]int{{10, 1}, {20, 3}, {5, 2}} {
-		lines := strings.Split(l.View(size[0], size[1]), "\n")
+		lines := l.View(size[0], size[1])
 		if len(lines) > size[1] {
 			t.Errorf("%d lines in %v", len(lines), size)
 		}

@@ -147,7 +147,7 @@ func (l *List) find(filter string) {
 }
 
 // View is at most height lines of at most width columns.
-func (l *List) View(width, height int) string {
+func (l *List) View(width, height int) []string {
 	head := l.Theme.Style(Bold, l.Heading)
 	if l.filter != "" || l.typing {
 		head += " " + l.Theme.Style(Warning, "/"+l.filter)
@@ -175,7 +175,7 @@ func (l *List) View(width, height int) string {
 	for i := l.top; i < len(l.shown) && i < l.top+room && l.Failure == nil; i++ {
 		lines = append(lines, l.row(l.items[l.shown[i]], i == l.cursor, width))
 	}
-	return strings.Join(lines[:min(len(lines), max(height, 1))], "\n")
+	return lines[:min(len(lines), max(height, 1))]
 }
 
 func (l *List) row(it Item, here bool, width int) string {

@@ -79,7 +79,7 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 }
 
 // View is at most height lines of at most width columns.
-func (p *Page) View(width, height int) string {
+func (p *Page) View(width, height int) []string {
 	foot := "enter chooses, type to filter, esc back"
 	if p.list.Failure != nil {
 		foot = "enter tries again, esc back"
@@ -88,7 +88,7 @@ func (p *Page) View(width, height int) string {
 	if height < 3 {
 		return p.list.View(width, height)
 	}
-	return p.list.View(width, height-1) + "\n" + th.Style(kit.Muted, th.Cut(foot, width-1))
+	return append(p.list.View(width, height-1), th.Style(kit.Muted, th.Cut(foot, width)))
 }
 
 func send(msg tea.Msg) tea.Cmd { return func() tea.Msg { return msg } }

@@ -22,6 +22,8 @@ func (b *backend) Models(context.Context) ([]kit.Model, error) {
 	return []kit.Model{{ID: "mock/echo", Note: "repeats\x1b"}, {ID: "openai/gpt-4o"}}, nil
 }
 
+func view(p *Page, width, height int) string { return strings.Join(p.View(width, height), "\n") }
+
 func press(p *Page, s string) tea.Msg {
 	msg := tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(s)}
 	switch s {
@@ -39,11 +41,11 @@ func press(p *Page, s string) tea.Msg {
 func TestChoosing(t *testing.T) {
 	p := New(t.Context(), &backend{}, kit.Theme{})
 	load := p.Open("openai/gpt-4o")
-	if got := p.View(60, 5); !strings.Contains(got, "loading...") {
+	if got := view(p, 60, 5); !strings.Contains(got, "loading...") {
 		t.Errorf("before the models there is\n%s", got)
 	}
 	p.Update(load())
-	if got := p.View(60, 5); !strings.Contains(got, "> openai/gpt-4o *") || !strings.Contains(got, "repeats␛") {
+	if got := view(p, 60, 5); !strings.Contains(got, "> openai/gpt-4o *") || !strings.Contains(got, "repeats␛") {
 		t.Errorf("the list is\n%s", got)
 	}
 	press(p, "echo")
@@ -61,11 +63,11 @@ func TestChoosing(t *testing.T) {
 func TestFailureAndAnotherTry(t *testing.T) {
 	p := New(t.Context(), &backend{fails: true}, kit.Theme{})
 	p.Update(p.Open("")())
-	if got := p.View(60, 6); !strings.Contains(got, "out of reach") {
+	if got := view(p, 60, 6); !strings.Contains(got, "out of reach") {
 		t.Errorf("the failure is\n%s", got)
 	}
 	p.Update(press(p, "enter"))
-	if got := p.View(60, 6); !strings.Contains(got, "mock/echo") {
+	if got := view(p, 60, 6); !strings.Contains(got, "mock/echo") {
 		t.Errorf("after another try there is\n%s", got)
 	}
 }

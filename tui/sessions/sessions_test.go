@@ -54,6 +54,8 @@ func run(p *Page, cmd tea.Cmd) (out []tea.Msg) {
 	return out
 }
 
+func view(p *Page, width, height int) string { return strings.Join(p.View(width, height), "\n") }
+
 func press(p *Page, s string) []tea.Msg {
 	msg := tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(s)}
 	switch s {
@@ -78,13 +80,13 @@ func TestPagesAreLoadedAsOneScrolls(t *testing.T) {
 	if len(b.asked) != 1 {
 		t.Errorf("the first screen took %d requests", len(b.asked))
 	}
-	if got := p.View(60, 5); !strings.HasPrefix(got, "Sessions\n> Talk 0") || !strings.Contains(got, "Talk 1 *") || !strings.Contains(got, "n begins a new one") {
+	if got := view(p, 60, 5); !strings.HasPrefix(got, "Sessions\n> Talk 0") || !strings.Contains(got, "Talk 1 *") || !strings.Contains(got, "n begins a new one") {
 		t.Errorf("the list is\n%s", got)
 	}
 	press(p, "end")
 	press(p, "end")
 	press(p, "end")
-	if got := p.View(60, 5); !strings.Contains(got, "> Talk 69") || len(b.asked) != 3 {
+	if got := view(p, 60, 5); !strings.Contains(got, "> Talk 69") || len(b.asked) != 3 {
 		t.Errorf("after %d requests the end is\n%s", len(b.asked), got)
 	}
 }
@@ -120,11 +122,11 @@ func TestFailureAndAnotherTry(t *testing.T) {
 	b := &backend{n: 2, fails: 1}
 	p := newPage(t, b)
 	run(p, p.Open(""))
-	if got := p.View(60, 6); !strings.Contains(got, "out of reach") || !strings.Contains(got, "enter tries again") {
+	if got := view(p, 60, 6); !strings.Contains(got, "out of reach") || !strings.Contains(got, "enter tries again") {
 		t.Errorf("the failure is\n%s", got)
 	}
 	press(p, "enter")
-	if got := p.View(60, 6); !strings.Contains(got, "Talk 1") {
+	if got := view(p, 60, 6); !strings.Contains(got, "Talk 1") {
 		t.Errorf("after another try there is\n%s", got)
 	}
 }
