@@ -186,7 +186,7 @@ func (d *DB) Write(ctx context.Context, fn func(Querier) error) error {
 	return d.engine.write(ctx, fn)
 }
 
-var errOutdated = fault.New(fault.StoreUnavailable, "the database has an older schema; run: clawless migrate")
+var errOutdated = fault.New(fault.StoreUnavailable, "the database has an older schema; apply what is missing with: clawless migrate up")
 
 // Ready is nil while the database can serve: it answers, its schema is current, and no disk error has stopped it.
 func (d *DB) Ready(ctx context.Context) error {

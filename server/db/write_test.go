@@ -3,6 +3,9 @@ package db_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -357,6 +360,36 @@ func folded(t *testing.T, d *db.DB) bool {
 		t.Fatal(err)
 	}
 	return frames == done
+}
+
+// TestLogStaysSmall: what is written is folded into the file as it goes, not only when the server stops.
+func TestLogStaysSmall(t *testing.T) {
+	dir := t.TempDir()
+	d := dbtest.Open(t, db.Options{Dir: dir, Migrate: true})
+	var all sync.WaitGroup
+	for writer := range 8 {
+		all.Go(func() {
+			for n := range 250 {
+				if err := add(d, fmt.Sprintf("%d %d %s", writer, n, strings.Repeat("x", 8000))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	main, log := size(t, dir, "clawless.db"), size(t, dir, "clawless.db-wal")
+	if main < 15<<20 || log > 24<<20 {
+		t.Errorf("the file has %d bytes, its log %d", main, log)
+	}
+}
+
+func size(t *testing.T, dir, name string) int64 {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }
 
 // TestReadersGoOn has many readers beside a stream of writes; none of them fails or waits for the writer, which is held in the middle of a transaction.

@@ -19,7 +19,7 @@ import (
 const (
 	maxBatch        = 256  // writes committed together at most
 	defaultQueue    = 4096 // writes that may wait
-	checkpointAfter = 1000 // writes after which the log is folded into the file
+	checkpointAfter = 400  // writes after which the log is folded into the file
 	checkpointIdle  = time.Second
 	pageSize        = 4096
 	logAlarm        = 64 << 20 // bytes of log that could not be folded

@@ -155,3 +155,23 @@ func TestLostConnection(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPostgresReaderWhoLeaves interrupts a statement that would run for half a minute, and waits for nothing more.
+func TestPostgresReaderWhoLeaves(t *testing.T) {
+	d := twoTenants(t)
+	sleep := db.LooseSystem(`SELECT 1 FROM pg_sleep(30)`)
+	for range 3 {
+		ctx, cancel := context.WithCancel(context.Background())
+		err := d.Read(ctx, func(q db.Querier) error {
+			go cancel()
+			var n int
+			return sleep.Get(context.Background(), q, &n, nil)
+		})
+		if !fault.Is(err, fault.Canceled) {
+			t.Errorf("a caller who leaves: %v", err)
+		}
+	}
+	if got := names(t, d); len(got) != 2 {
+		t.Errorf("afterwards: %v", got)
+	}
+}
