@@ -204,12 +204,7 @@ func (s *Server) renew(ctx context.Context) error {
 // drain ends the server: work first, then connections. The listener stays open meanwhile, so that /readyz can say 503 and nobody is refused a connection.
 func (s *Server) drain(ctx context.Context, servers []*http.Server) {
 	s.log.Info("draining", "limit", s.cfg.DrainTimeout.String(), "runs", len(s.hub.Active()))
-	patience, cancel := context.WithTimeout(ctx, s.cfg.DrainTimeout)
-	defer cancel()
-	var wg sync.WaitGroup
-	wg.Go(func() { s.hub.Drain(patience) })
-	wg.Go(func() { s.chat.Drain(patience) })
-	wg.Wait()
+	s.finishWork(ctx)
 	last, cancelLast := context.WithTimeout(ctx, settleTime)
 	defer cancelLast()
 	for _, srv := range servers {
@@ -221,6 +216,25 @@ func (s *Server) drain(ctx context.Context, servers []*http.Server) {
 		s.log.Error("not everything could be written", "error", err.Error())
 	}
 	s.log.Info("stopped")
+}
+
+// finishWork waits for the answers under way, then for those that drain_timeout has ended to settle. What has not ended even then must not keep the server from stopping.
+func (s *Server) finishWork(ctx context.Context) {
+	patience, cancel := context.WithTimeout(ctx, s.cfg.DrainTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { s.hub.Drain(patience) })
+	wg.Go(func() { s.chat.Drain(patience) })
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(s.cfg.DrainTimeout + settleTime):
+		s.log.Error("some answers did not end; stopping without them", "runs", len(s.hub.Active()))
+	}
 }
 
 // AdminKeyFile is where a server on SQLite keeps its operator's key.
