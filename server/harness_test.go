@@ -397,3 +397,5 @@ func (l *logbook) String() string {
 	defer l.mu.Unlock()
 	return l.text.String()
 }
+
+func sharedDB(t testing.TB) *db.DB { return dbtest.New(t) }

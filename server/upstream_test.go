@@ -31,6 +31,7 @@ type upcall struct {
 		Messages []map[string]any `json:"messages"`
 	}
 	w    http.ResponseWriter
+	r    *http.Request
 	kept string          // what was said of an answer in one piece
 	gone <-chan struct{} // closed when the caller has hung up
 	over chan struct{}   // closed when the script has ended
@@ -68,7 +69,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"object":"list","data":[{"id":"small","object":"model","created":1700000000,"owned_by":"lab"},{"id":"org/large","object":"model","created":1700000001,"owned_by":"lab"}]}`)
 		return
 	}
-	c := &upcall{header: r.Header.Clone(), w: w, gone: r.Context().Done(), over: make(chan struct{})}
+	c := &upcall{header: r.Header.Clone(), w: w, r: r, gone: r.Context().Done(), over: make(chan struct{})}
 	defer close(c.over)
 	c.raw, _ = io.ReadAll(r.Body)
 	if err := json.Unmarshal(c.raw, &c.body); err != nil {

@@ -39,7 +39,8 @@ type Options struct {
 	MaxBody     int64         // bytes; zero: 20 MiB
 	BodyTimeout time.Duration // zero: 30 s
 	Metrics     *Metrics
-	BehindProxy bool // the last address of X-Forwarded-For is the caller's
+	PublicURL   string // under which users reach the server; empty takes each request's own
+	BehindProxy bool   // the last address of X-Forwarded-For is the caller's
 }
 
 // API is the set of registered operations.

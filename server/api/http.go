@@ -40,6 +40,7 @@ type recorder struct {
 	status int
 	bytes  int64
 	tenant string
+	base   string  // see BaseURL
 	copied *copied // nil unless an Idempotency-Key asks for it
 }
 
@@ -141,11 +142,24 @@ func (a *API) ownOrigin(r *http.Request) {
 	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "same-origin" {
 		return
 	}
-	scheme := "http"
+	r.Header.Set("Origin", a.baseURL(r))
+}
+
+// baseURL is the address by which the caller reached this server.
+func (a *API) baseURL(r *http.Request) string {
 	if r.TLS != nil || a.opts.BehindProxy && r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
+		return "https://" + r.Host
 	}
-	r.Header.Set("Origin", scheme+"://"+r.Host)
+	return "http://" + r.Host
+}
+
+// BaseURL is the address under which users reach this server: the operator's public_url, else the one by which this request came.
+func BaseURL(ctx context.Context) string {
+	rec, _ := ctx.Value(recorderKey{}).(*recorder)
+	if rec == nil {
+		return ""
+	}
+	return rec.base
 }
 
 // clientIP is where the connection comes from. Only behind a proxy that the operator named is the last address of X-Forwarded-For taken instead, the one which that
@@ -169,6 +183,9 @@ func (a *API) route(rec *recorder, r *http.Request) string {
 	id := RequestID(r.Context())
 	rec.Header().Add("Vary", "Origin")
 	a.ownOrigin(r)
+	if rec.base = a.opts.PublicURL; rec.base == "" {
+		rec.base = a.baseURL(r)
+	}
 	if r.Method == http.MethodOptions {
 		a.preflight(rec, r, id)
 		return "OPTIONS"

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -98,9 +99,11 @@ func summarize(f *fault.Error) {
 		return
 	}
 	d := f.Details[0]
-	f.Param = d.Field
-	f.Message = strings.TrimPrefix(d.Field+": ", ": ") + d.Message
+	f.Message = d.Message
+	if d.Field != "" && d.Field != "body" {
+		f.Param, f.Message = d.Field, d.Field+": "+d.Message
+	}
 	if n := len(f.Details); n > 1 {
-		f.Message += " (and more; see error.details)"
+		f.Message += fmt.Sprintf(" (and %d more; see error.details)", n-1)
 	}
 }
