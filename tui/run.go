@@ -108,6 +108,7 @@ func runScreen(ctx context.Context, o Options, c *console) error {
 	})
 	_, err := p.Run()
 	s.close()
+	c.restore()
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("chat ended: %w", context.Cause(ctx))

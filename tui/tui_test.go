@@ -229,7 +229,7 @@ func TestFullFromTheStartLeavesTheConversation(t *testing.T) {
 	r.quit()
 	r.sees("session ses_1")
 	all := strings.Join(r.screen.All(), "\n")
-	if !strings.Contains(all, "❯ hi\n\nHello! How can I help?") || !strings.HasSuffix(all, "session ses_1") {
+	if !strings.Contains(all, "❯ hi\n\nHello! How can I help?") || !strings.HasSuffix(all, "\n\nsession ses_1") {
 		t.Errorf("what is left is\n%s", all)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/clawless/clawless/tui/kit"
+	"github.com/clawless/clawless/tui/kit/edit"
 	"github.com/clawless/clawless/tui/kit/markdown"
 )
 
@@ -73,8 +74,8 @@ type Page struct {
 	isFull        bool
 	scroll, fresh int // lines scrolled back in the full screen, and lines that came since
 
-	input   editor
-	past    history
+	input   edit.Text
+	past    edit.History
 	menu    menu
 	armed   bool   // the next ctrl+c quits
 	flash   string // a word in the status line until the next key
@@ -108,7 +109,7 @@ func New(ctx context.Context, b Backend, o Options) *Page {
 	}
 	p := &Page{ctx: ctx, backend: b, th: o.Theme, keys: kit.NewKeys(), now: o.Now, width: 80, height: 24,
 		session: o.SessionID, model: o.Model}
-	p.input.set("")
+	p.input.Set("")
 	return p
 }
 
@@ -209,7 +210,7 @@ func (p *Page) add(e *entry) {
 
 // Send asks the server, or queues the message while an answer or a session is coming in.
 func (p *Page) Send(text string) tea.Cmd {
-	p.past.add(text)
+	p.past.Add(text)
 	if p.turn != nil || p.loading {
 		p.queue = append(p.queue, text)
 		return nil
@@ -361,8 +362,8 @@ func (p *Page) Stop() tea.Cmd {
 // unqueue gives back the messages that will not be sent by themselves.
 func (p *Page) unqueue() {
 	if len(p.queue) > 0 {
-		text := strings.Join(append(p.queue, p.input.text), "\n")
-		p.input.set(strings.TrimRight(text, "\n"))
+		text := strings.Join(append(p.queue, p.input.String()), "\n")
+		p.input.Set(strings.TrimRight(text, "\n"))
 		p.queue = nil
 	}
 }

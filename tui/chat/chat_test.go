@@ -59,7 +59,7 @@ func TestEscapeKeepsWhatIsThere(t *testing.T) {
 	if got := l.pending(); !strings.HasSuffix(got, "One two three fo\n[stopped]") {
 		t.Errorf("pending is %q", got)
 	}
-	if got := l.p.input.text; got != "next\ndraft" {
+	if got := l.p.input.String(); got != "next\ndraft" {
 		t.Errorf("the queued message is not given back: %q", got)
 	}
 	l.until("the stop on the server", func() bool { return slices.Equal(b.Cancelled(), []string{"run_1"}) || wake(l) })
@@ -153,16 +153,16 @@ func TestControlCAsksBeforeItQuits(t *testing.T) {
 	l := newLoop(t, b)
 	l.press("draft", "ctrl+c")
 	l.shows("ctrl+c again quits")
-	if l.p.input.text != "" {
-		t.Errorf("the input is still %q", l.p.input.text)
+	if l.p.input.String() != "" {
+		t.Errorf("the input is still %q", l.p.input.String())
 	}
 	l.press("x")
 	if strings.Contains(l.view(), "again quits") {
 		t.Error("another key does not call it off")
 	}
 	l.press("backspace", "up")
-	if l.p.input.text != "draft" {
-		t.Errorf("what was cleared is lost: %q", l.p.input.text)
+	if l.p.input.String() != "draft" {
+		t.Errorf("what was cleared is lost: %q", l.p.input.String())
 	}
 	l.press("enter", "ctrl+c")
 	if l.p.Busy() {
@@ -178,28 +178,28 @@ func TestLinesAndHistory(t *testing.T) {
 	b := script()
 	l := newLoop(t, b)
 	l.press("a\\", "enter", "b", "alt+enter", "c", "ctrl+j", "d")
-	if l.p.input.text != "a\nb\nc\nd" {
-		t.Errorf("the input is %q", l.p.input.text)
+	if l.p.input.String() != "a\nb\nc\nd" {
+		t.Errorf("the input is %q", l.p.input.String())
 	}
 	l.press("enter")
 	l.idle()
 	l.run(l.p.Update(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("x\ry\r\nz"), Paste: true}))
-	if l.p.input.text != "x\ny\nz" || len(b.Asks()) != 1 {
-		t.Errorf("the paste became %q and %d messages", l.p.input.text, len(b.Asks()))
+	if l.p.input.String() != "x\ny\nz" || len(b.Asks()) != 1 {
+		t.Errorf("the paste became %q and %d messages", l.p.input.String(), len(b.Asks()))
 	}
 	l.press("enter")
 	l.idle()
 	l.press("draft", "up")
-	if l.p.input.text != "x\ny\nz" {
-		t.Errorf("up gives %q", l.p.input.text)
+	if l.p.input.String() != "x\ny\nz" {
+		t.Errorf("up gives %q", l.p.input.String())
 	}
 	l.press("up", "up", "up")
-	if l.p.input.text != "a\nb\nc\nd" {
-		t.Errorf("up to the first row and beyond gives %q", l.p.input.text)
+	if l.p.input.String() != "a\nb\nc\nd" {
+		t.Errorf("up to the first row and beyond gives %q", l.p.input.String())
 	}
 	l.press("down", "down", "down", "down")
-	if l.p.input.text != "draft" {
-		t.Errorf("down gives %q", l.p.input.text)
+	if l.p.input.String() != "draft" {
+		t.Errorf("down gives %q", l.p.input.String())
 	}
 	l.press("ctrl+u", "space", "enter")
 	if n := len(b.Asks()); n != 2 {
@@ -216,8 +216,8 @@ func TestCommands(t *testing.T) {
 	l.press("se", "enter")
 	l.gets(kit.OpenSessions{})
 	l.press("/mod", "tab")
-	if l.p.input.text != "/model " {
-		t.Errorf("tab completes to %q", l.p.input.text)
+	if l.p.input.String() != "/model " {
+		t.Errorf("tab completes to %q", l.p.input.String())
 	}
 	l.press("gpt", "down", "enter")
 	if l.p.Model() != "openai/gpt-4o-mini" {
@@ -256,7 +256,7 @@ func TestCommands(t *testing.T) {
 	l.press("/quit", "enter")
 	l.gets(Quit{})
 	l.press("/c", "esc", "esc")
-	if l.p.menu.open() || l.p.input.text != "/c" {
+	if l.p.menu.open() || l.p.input.String() != "/c" {
 		t.Error("esc does not just close the menu")
 	}
 }
@@ -310,8 +310,8 @@ func TestSwitchPrintsTheEndOfTheSession(t *testing.T) {
 	l.press("ctrl+end")
 	l.shows("message 129")
 	l.press("up")
-	if l.p.input.text != "message 128" {
-		t.Errorf("up gives %q", l.p.input.text)
+	if l.p.input.String() != "message 128" {
+		t.Errorf("up gives %q", l.p.input.String())
 	}
 	l.run(l.p.Update(kit.PickSession{Session: kit.Session{ID: "gone"}}))
 	l.idle()

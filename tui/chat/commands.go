@@ -41,7 +41,7 @@ func (p *Page) command(text string) tea.Cmd {
 		}
 	}
 	p.flash = "no command " + kit.Line(name) + "; /help lists them"
-	p.input.set(text)
+	p.input.Set(text)
 	return nil
 }
 

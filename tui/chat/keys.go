@@ -18,7 +18,7 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 	p.armed, p.flash = false, ""
 	switch {
 	case msg.Paste:
-		p.input.insert(string(msg.Runes))
+		p.input.Insert(string(msg.Runes))
 		p.edited()
 	case key.Matches(msg, k.Cancel):
 		return p.interrupt(armed)
@@ -27,14 +27,14 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 			return nil
 		}
 		return p.Stop()
-	case key.Matches(msg, k.Quit) && p.input.text == "":
+	case key.Matches(msg, k.Quit) && p.input.String() == "":
 		return send(Quit{})
 	case key.Matches(msg, k.Clear):
 		return send(Clear{})
 	case key.Matches(msg, k.Suspend):
 		return send(Suspend{})
 	case key.Matches(msg, k.Newline):
-		p.input.insert("\n")
+		p.input.Insert("\n")
 		p.edited()
 	case key.Matches(msg, k.Send):
 		return p.enter()
@@ -47,7 +47,7 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 	case p.isFull && key.Matches(msg, k.PageUp, k.PageDown, k.Top, k.Bottom):
 		return p.page(msg)
 	default:
-		if p.input.key(msg) {
+		if p.input.Key(msg) {
 			p.edited()
 		}
 	}
@@ -63,32 +63,32 @@ func (p *Page) interrupt(armed bool) tea.Cmd {
 	if p.turn != nil {
 		return p.Stop()
 	}
-	p.past.add(p.input.text)
-	p.input.set("")
+	p.past.Add(p.input.String())
+	p.input.Set("")
 	p.edited()
 	return nil
 }
 
 // enter sends the input, or runs the command in it. A backslash before the cursor makes it a new line instead.
 func (p *Page) enter() tea.Cmd {
-	if p.input.at > 0 && p.input.text[p.input.at-1] == '\\' {
-		p.input.remove(p.input.at-1, p.input.at)
-		p.input.insert("\n")
+	if strings.HasSuffix(p.input.Before(), "\\") {
+		p.input.Key(tea.KeyMsg{Type: tea.KeyBackspace})
+		p.input.Insert("\n")
 		return nil
 	}
-	if p.menu.open() && !p.menu.exact(p.input.text) {
-		if p.complete(); strings.HasSuffix(p.input.text, " ") {
+	if p.menu.open() && !p.menu.exact(p.input.String()) {
+		if p.complete(); strings.HasSuffix(p.input.String(), " ") {
 			return nil
 		}
 	}
-	text := strings.TrimRight(p.input.text, " \n\t")
+	text := strings.TrimRight(p.input.String(), " \n\t")
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
-	p.input.set("")
+	p.input.Set("")
 	p.menu.items = nil
 	if strings.HasPrefix(text, "/") && !strings.Contains(text, "\n") {
-		p.past.add(text)
+		p.past.Add(text)
 		return p.command(text)
 	}
 	return p.Send(text)
@@ -96,15 +96,15 @@ func (p *Page) enter() tea.Cmd {
 
 // edited follows a change of the input: the menu of completions depends on it.
 func (p *Page) edited() {
-	p.past.at = len(p.past.sent)
-	p.menu.update(p.input.text, p.models)
+	p.past.Rest()
+	p.menu.update(p.input.String(), p.models)
 }
 
 // complete takes the selected completion.
 func (p *Page) complete() {
 	if it, ok := p.menu.selected(); ok {
-		p.input.set(it.insert)
-		p.menu.update(p.input.text, p.models)
+		p.input.Set(it.insert)
+		p.menu.update(p.input.String(), p.models)
 	}
 }
 
@@ -114,11 +114,11 @@ func (p *Page) vertical(by int) {
 		p.menu.move(by)
 		return
 	}
-	if p.input.vertical(by, p.inputWidth()) {
+	if p.input.Vertical(by, p.width) {
 		return
 	}
-	if text, ok := p.past.move(by, p.input.text); ok {
-		p.input.set(text)
+	if text, ok := p.past.Move(by, p.input.String()); ok {
+		p.input.Set(text)
 	}
 }
 

@@ -86,7 +86,7 @@ func (p *Page) show(l loaded) {
 	for _, m := range l.page.Messages {
 		switch m.Role {
 		case "user":
-			p.past.add(m.Text)
+			p.past.Add(m.Text)
 			p.asked = m.Text
 		case "assistant":
 			p.lastText = m.Text

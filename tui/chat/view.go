@@ -6,8 +6,6 @@ import (
 	"github.com/clawless/clawless/tui/kit"
 )
 
-func (p *Page) inputWidth() int { return max(p.width-2, 4) }
-
 // View is what is live on the screen, never more lines than the screen has: the open part of the answer, the input
 // and the status line; in the full screen the conversation too.
 func (p *Page) View() []string {
@@ -75,7 +73,7 @@ func (p *Page) bottom() []string {
 			lines = append(lines, p.th.Style(kit.Muted, p.th.Cut("  next: "+kit.Line(q), p.width)))
 		}
 	}
-	lines = append(lines, p.input.view(p.th, p.width, max(1, min(8, p.height/3)))...)
+	lines = append(lines, p.input.View(p.th, p.width, max(1, min(8, p.height/3)))...)
 	lines = append(lines, p.menuLines()...)
 	return append(lines, p.status())
 }

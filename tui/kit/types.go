@@ -1,5 +1,5 @@
-// Package kit is what the pages of the terminal chat share: the data they show, the theme, the keys, the
-// markdown painter, the list and the status line. Nothing in it does input or output.
+// Package kit is what the pages of the terminal chat share, without input or output: the data they show, the theme,
+// the keys, the wrapping of text, the list and the status line.
 package kit
 
 import "time"

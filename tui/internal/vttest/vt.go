@@ -1,5 +1,5 @@
 // Package vttest is a terminal for tests: it obeys the sequences that the terminal chat writes and shows the screen and
-// the scrollback as a person would see them. Like xterm it does not wrap old lines anew when it is resized.
+// the scrollback as a person would see them.
 package vttest
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// Screen is a terminal of a size. It is safe for concurrent use.
+// Screen is a terminal of a size. Like xterm it does not wrap old lines anew when it is resized. It is safe for concurrent use.
 type Screen struct {
 	mu      sync.Mutex
 	w, h    int

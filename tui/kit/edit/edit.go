@@ -1,4 +1,5 @@
-package chat
+// Package edit is a text being written: its cursor, its keys, how it looks, and what was written before it.
+package edit
 
 import (
 	"strings"
@@ -10,8 +11,8 @@ import (
 	"github.com/clawless/clawless/tui/kit"
 )
 
-// editor is the input: text with a cursor between two characters as a person sees them.
-type editor struct {
+// Text is text with a cursor, which always stands between two characters as a person sees them. The zero value is empty.
+type Text struct {
 	text string
 	at   int // the cursor, in bytes
 	aim  int // the column that up and down try to keep, or -1
@@ -23,11 +24,17 @@ type editor struct {
 
 type row struct{ from, to int }
 
-// set replaces the text and puts the cursor at its end.
-func (e *editor) set(s string) { e.text, e.at, e.aim = s, len(s), -1 }
+// String is the text.
+func (e *Text) String() string { return e.text }
 
-// insert puts text at the cursor. What a paste brings along as line ends becomes line feeds.
-func (e *editor) insert(s string) {
+// Before is the text before the cursor.
+func (e *Text) Before() string { return e.text[:e.at] }
+
+// Set replaces the text and puts the cursor at its end.
+func (e *Text) Set(s string) { e.text, e.at, e.aim = s, len(s), -1 }
+
+// Insert puts text at the cursor. What a paste brings along as line ends becomes line feeds.
+func (e *Text) Insert(s string) {
 	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 	e.text = e.text[:e.at] + s + e.text[e.at:]
 	e.at += len(s)
@@ -36,7 +43,7 @@ func (e *editor) insert(s string) {
 }
 
 // snap moves the cursor out of a character: an edit may have joined what it stood between.
-func (e *editor) snap() {
+func (e *Text) snap() {
 	i := strings.LastIndexByte(e.text[:e.at], '\n') + 1
 	for i < e.at {
 		i = e.next(i)
@@ -44,14 +51,14 @@ func (e *editor) snap() {
 	e.at = i
 }
 
-func (e *editor) remove(from, to int) {
+func (e *Text) remove(from, to int) {
 	e.text = e.text[:from] + e.text[to:]
 	e.at, e.aim = from, -1
 	e.snap()
 }
 
 // next is the place after the character at i.
-func (e *editor) next(i int) int {
+func (e *Text) next(i int) int {
 	if i >= len(e.text) {
 		return i
 	}
@@ -60,7 +67,7 @@ func (e *editor) next(i int) int {
 }
 
 // prev is the place before the character that ends at i.
-func (e *editor) prev(i int) int {
+func (e *Text) prev(i int) int {
 	if i == 0 {
 		return 0
 	}
@@ -77,9 +84,9 @@ func (e *editor) prev(i int) int {
 	}
 }
 
-func (e *editor) lineStart() int { return strings.LastIndexByte(e.text[:e.at], '\n') + 1 }
+func (e *Text) lineStart() int { return strings.LastIndexByte(e.text[:e.at], '\n') + 1 }
 
-func (e *editor) lineEnd() int {
+func (e *Text) lineEnd() int {
 	if i := strings.IndexByte(e.text[e.at:], '\n'); i >= 0 {
 		return e.at + i
 	}
@@ -88,7 +95,7 @@ func (e *editor) lineEnd() int {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-func (e *editor) wordLeft() int {
+func (e *Text) wordLeft() int {
 	i, in := e.at, false
 	for i > 0 {
 		r, n := utf8.DecodeLastRuneInString(e.text[:i])
@@ -101,7 +108,7 @@ func (e *editor) wordLeft() int {
 	return i
 }
 
-func (e *editor) wordRight() int {
+func (e *Text) wordRight() int {
 	i, in := e.at, false
 	for i < len(e.text) {
 		r, n := utf8.DecodeRuneInString(e.text[i:])
@@ -114,8 +121,8 @@ func (e *editor) wordRight() int {
 	return i
 }
 
-// key takes a key that edits or moves within the text and reports whether it did.
-func (e *editor) key(msg tea.KeyMsg) bool {
+// Key takes a key that edits or moves within the text and reports whether it did.
+func (e *Text) Key(msg tea.KeyMsg) bool {
 	move := func(to int) {
 		e.at, e.aim = to, -1
 		e.snap()
@@ -149,7 +156,7 @@ func (e *editor) key(msg tea.KeyMsg) bool {
 		if msg.Type != tea.KeyRunes && msg.Type != tea.KeySpace || msg.Alt && !msg.Paste {
 			return false
 		}
-		e.insert(string(msg.Runes))
+		e.Insert(string(msg.Runes))
 	}
 	return true
 }
@@ -164,7 +171,7 @@ func shown(cluster string) (string, int) {
 }
 
 // layout finds the rows for a width; one column is left for the cursor at the end of a row.
-func (e *editor) layout(width int) []row {
+func (e *Text) layout(width int) []row {
 	if e.rows != nil && e.laidText == e.text && e.laidWidth == width {
 		return e.rows
 	}
@@ -199,7 +206,7 @@ func (e *editor) layout(width int) []row {
 }
 
 // cursor is the row and the column of the cursor.
-func (e *editor) cursor(width int) (y, x int) {
+func (e *Text) cursor(width int) (y, x int) {
 	for i, r := range e.layout(width) {
 		if r.from <= e.at {
 			y = i
@@ -208,7 +215,7 @@ func (e *editor) cursor(width int) (y, x int) {
 	return y, e.column(e.rows[y].from, e.at)
 }
 
-func (e *editor) column(from, to int) (x int) {
+func (e *Text) column(from, to int) (x int) {
 	for i := from; i < to; i = e.next(i) {
 		_, w := shown(e.text[i:e.next(i)])
 		x += w
@@ -216,8 +223,9 @@ func (e *editor) column(from, to int) (x int) {
 	return x
 }
 
-// vertical moves the cursor by rows and reports whether there was a row to move to.
-func (e *editor) vertical(by, width int) bool {
+// Vertical moves the cursor by rows of a text shown in so many columns, and reports whether there was a row to move to.
+func (e *Text) Vertical(by, width int) bool {
+	width = inner(width)
 	y, x := e.cursor(width)
 	to := y + by
 	if to < 0 || to >= len(e.rows) {
@@ -237,12 +245,14 @@ func (e *editor) vertical(by, width int) bool {
 	return true
 }
 
-// view is at most height rows around the cursor.
-func (e *editor) view(th kit.Theme, width, height int) []string {
+// inner is the columns beside the prompt.
+func inner(width int) int { return max(width-2, 4) }
+
+// View is at most height rows around the cursor, of at most width columns, which is at least 12.
+func (e *Text) View(th kit.Theme, width, height int) []string {
 	prompt := th.Style(kit.Prompt, th.Sign("❯", ">")) + " "
-	inner := max(width-2, 4)
-	rows := e.layout(inner)
-	y, _ := e.cursor(inner)
+	rows := e.layout(inner(width))
+	y, _ := e.cursor(inner(width))
 	top := max(0, min(y-height+1, len(rows)-height))
 	if y < top {
 		top = y
@@ -264,7 +274,7 @@ func (e *editor) view(th kit.Theme, width, height int) []string {
 }
 
 // rowText is one row; the cursor is painted, because the terminal's own is at rest elsewhere.
-func (e *editor) rowText(th kit.Theme, r row, here bool) string {
+func (e *Text) rowText(th kit.Theme, r row, here bool) string {
 	var b strings.Builder
 	for i := r.from; i < r.to; i = e.next(i) {
 		s, _ := shown(e.text[i:e.next(i)])
@@ -279,22 +289,23 @@ func (e *editor) rowText(th kit.Theme, r row, here bool) string {
 	return b.String()
 }
 
-// history is what was sent before, for the keys up and down.
-type history struct {
+// History is what was sent before, for the keys up and down. The zero value is empty.
+type History struct {
 	sent  []string
 	at    int
 	draft string
 }
 
-func (h *history) add(s string) {
+// Add appends a text that was sent.
+func (h *History) Add(s string) {
 	if n := len(h.sent); s != "" && (n == 0 || h.sent[n-1] != s) {
 		h.sent = append(h.sent, s)
 	}
 	h.at = len(h.sent)
 }
 
-// move steps through the history and reports the text to show instead of the current one.
-func (h *history) move(by int, current string) (string, bool) {
+// Move steps through the history and reports the text to show instead of the current one.
+func (h *History) Move(by int, current string) (string, bool) {
 	to := h.at + by
 	if to < 0 || to > len(h.sent) {
 		return "", false
@@ -308,3 +319,6 @@ func (h *history) move(by int, current string) (string, bool) {
 	}
 	return h.sent[to], true
 }
+
+// Rest goes back to the end: what is written now is a text of its own.
+func (h *History) Rest() { h.at = len(h.sent) }
