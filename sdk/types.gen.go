@@ -434,6 +434,9 @@ type Receipt struct {
 	Model     string `json:"model"`
 	SessionID string `json:"session_id,omitempty,omitzero"`
 	RunID     string `json:"run_id,omitempty,omitzero"`
+
+	// DroppedMessages How many of the session's older messages were left out, because the model could not take them all
+	DroppedMessages int64 `json:"dropped_messages,omitempty,omitzero"`
 }
 
 // RotateKeyRequest defines model for RotateKeyRequest.
@@ -645,12 +648,15 @@ type Widget struct {
 	ID string `json:"id"`
 
 	// PublishableKey For the page; shown this once
-	PublishableKey string         `json:"publishable_key,omitempty,omitzero"`
-	Name           string         `json:"name"`
-	KeyLast4       string         `json:"key_last4"`
-	Origins        []string       `json:"origins"`
-	Settings       WidgetSettings `json:"settings"`
-	CreatedAt      time.Time      `json:"created_at"`
+	PublishableKey string `json:"publishable_key,omitempty,omitzero"`
+
+	// Snippet The tag to put into the page; shown this once
+	Snippet   string         `json:"snippet,omitempty,omitzero"`
+	Name      string         `json:"name"`
+	KeyLast4  string         `json:"key_last4"`
+	Origins   []string       `json:"origins"`
+	Settings  WidgetSettings `json:"settings"`
+	CreatedAt time.Time      `json:"created_at"`
 }
 
 // WidgetPage defines model for WidgetPage.

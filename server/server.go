@@ -65,7 +65,7 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
 		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: meters.settled})
 	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: meters.http,
-		BehindProxy: cfg.BehindProxy})
+		BehindProxy: cfg.BehindProxy, PublicURL: strings.TrimRight(cfg.PublicURL, "/")})
 	assets, err := widget.New()
 	if err != nil {
 		return nil, err

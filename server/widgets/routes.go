@@ -2,6 +2,7 @@ package widgets
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -28,6 +29,7 @@ type Routes struct {
 type WidgetBody struct {
 	ID             string    `json:"id"`
 	PublishableKey string    `json:"publishable_key,omitempty" doc:"For the page; shown this once"`
+	Snippet        string    `json:"snippet,omitempty" doc:"The tag to put into the page; shown this once"`
 	Name           string    `json:"name"`
 	KeyLast4       string    `json:"key_last4"`
 	Origins        []string  `json:"origins" nullable:"false"`
@@ -126,6 +128,7 @@ func (r Routes) create(ctx context.Context, in *createIn) (*widgetOut, error) {
 	r.Gate.Forget()
 	body := wire(w)
 	body.PublishableKey = secret
+	body.Snippet = fmt.Sprintf(`<script async src="%s/widget/v1/clawless.js" data-key="%s"></script>`, api.BaseURL(ctx), secret)
 	return &widgetOut{Body: body}, nil
 }
 

@@ -87,18 +87,9 @@ func (o createOptions) run(ctx context.Context) error {
 	if o.env.Flags.Output.Machine() || o.env.Flags.Quiet {
 		return view.One(o.env.Printer(), *w)
 	}
-	target, err := o.env.Target()
-	if err != nil {
-		return err
-	}
 	o.env.Note("widget %s; put this into the page:", w.ID)
-	_, err = fmt.Fprintln(o.env.Out, Snippet(target.URL, w.PublishableKey))
+	_, err = fmt.Fprintln(o.env.Out, w.Snippet)
 	return err
-}
-
-// Snippet is the tag that embeds a widget in a page.
-func Snippet(url, key string) string {
-	return fmt.Sprintf(`<script async src="%s/widget/v1/clawless.js" data-key="%s"></script>`, url, key)
 }
 
 func newList(env *cli.Env) *cobra.Command {
