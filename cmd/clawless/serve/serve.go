@@ -42,10 +42,11 @@ func (o options) run(ctx context.Context) error {
 	cfg := loaded.Settings
 	log := cli.Logger(o.env.Err, cfg.LogLevel, cfg.LogFormat)
 	return server.Up(ctx, cfg, o.env.Version, o.env.Getenv("CLAWLESS_ADMIN_KEY"), log, func(s server.Started) {
-		log.Info("ready", "url", s.URL, "version", o.env.Version, "data", cfg.DataDir)
-		o.env.Note("clawless is ready at %s, API reference at %s/docs", s.URL, s.URL)
 		if err := o.env.RememberLocal(s.URL, s.AdminKey, ""); err != nil {
 			log.Warn("the admin key was not saved in your profile; it is in admin.key in the data folder", "error", err.Error())
 		}
+		// Said last: whoever waits for this line may run the next command at once.
+		log.Info("ready", "url", s.URL, "version", o.env.Version, "data", cfg.DataDir)
+		o.env.Note("clawless is ready at %s, API reference at %s/docs", s.URL, s.URL)
 	})
 }
