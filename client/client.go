@@ -3,6 +3,7 @@ package client
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"time"
 
@@ -19,10 +20,10 @@ const (
 
 // Options say which server a Client talks to and how patient it is.
 type Options struct {
-	BaseURL    string // such as http://127.0.0.1:8787
-	APIKey     string // an admin key, a tenant's key or a visitor's token; empty sends none
-	UserAgent  string // empty takes clawless-go
-	HTTPClient *http.Client
+	BaseURL    string       // such as http://127.0.0.1:8787
+	APIKey     string       // an admin key, a tenant's key or a visitor's token; empty sends none
+	UserAgent  string       // empty takes clawless-go
+	HTTPClient *http.Client // nil makes one without a limit on a whole call, which would cut streams
 
 	MaxRetries  int           // of one call that got no answer, or 429, 502, 503 or 504; 0 takes 2, below 0 none
 	MaxResumes  int           // reconnections of one streamed turn without a new event between them; 0 takes 8, below 0 none
@@ -44,12 +45,7 @@ type Client struct {
 func New(o Options) (*Client, error) {
 	c := &Client{http: o.HTTPClient, base: o.BaseURL, maxResumes: atLeastNone(o.MaxResumes, DefaultMaxResumes), idle: o.IdleTimeout, sleep: sleep}
 	if c.http == nil {
-		// Its own connections: nobody else's limits and no limit on a whole call, which would cut streams.
-		if own, ok := http.DefaultTransport.(*http.Transport); ok {
-			c.http = &http.Client{Transport: own.Clone()}
-		} else {
-			c.http = &http.Client{}
-		}
+		c.http = &http.Client{Transport: transport()}
 	}
 	if c.idle <= 0 {
 		c.idle = DefaultIdleTimeout
@@ -64,6 +60,18 @@ func New(o Options) (*Client, error) {
 	}
 	c.Client = inner
 	return c, nil
+}
+
+// transport has limits on making a connection, and none on what goes over it: an answer may think for minutes and stream for more.
+func transport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: 15 * time.Second,
+		IdleConnTimeout:     90 * time.Second,
+		MaxIdleConnsPerHost: 32,
+	}
 }
 
 // atLeastNone is n, or the default when n is left out, or none when it is negative.

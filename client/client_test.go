@@ -175,7 +175,7 @@ func TestRetries(t *testing.T) {
 				}
 			}
 			for _, r := range all {
-				if key := r.Header.Get("Idempotency-Key"); (r.Method == "POST") != (len(key) >= 20) || key != all[0].Header.Get("Idempotency-Key") || r.ContentLength != all[0].ContentLength {
+				if key := r.Header.Get("Idempotency-Key"); (r.Method == http.MethodPost) != (len(key) >= 20) || key != all[0].Header.Get("Idempotency-Key") || r.ContentLength != all[0].ContentLength {
 					t.Errorf("%s with key %q, %d bytes", r.Method, key, r.ContentLength)
 				}
 			}

@@ -39,6 +39,7 @@ type Finish struct {
 	Model     string
 	SessionID string // empty for a stateless call
 	RunID     string // empty for a stateless call
+	Dropped   int    // older messages of the session that were left out, because the model could not take them all
 }
 
 // Usage counts the answer's tokens, in the words of the ledger: Cached is part of Input, Reasoning part of Output.
@@ -83,7 +84,7 @@ func events(chunk sdk.ChatChunk, runID string) (out []Event) {
 		if choice.FinishReason != "" {
 			f := Finish{Reason: choice.FinishReason, Model: chunk.Model, RunID: runID}
 			if r := chunk.Clawless; r != nil {
-				f.SessionID = r.SessionID
+				f.SessionID, f.Dropped = r.SessionID, int(r.DroppedMessages)
 			}
 			out = append(out, f)
 		}

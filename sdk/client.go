@@ -24,7 +24,7 @@ type Config struct {
 	BaseURL    string            // such as http://127.0.0.1:8787; a path below it is kept
 	APIKey     string            // sent as Bearer; empty sends none
 	UserAgent  string            // empty sends Go's own
-	HTTPClient Doer              // nil takes http.DefaultClient
+	HTTPClient Doer              // nil takes an http.Client as Go makes it
 	MapError   func(error) error // turns every error of a call into another, when set
 }
 
@@ -47,7 +47,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{base: strings.TrimRight(base.String(), "/"), header: http.Header{}, doer: cfg.HTTPClient, mapError: cfg.MapError}
 	if c.doer == nil {
-		c.doer = http.DefaultClient
+		c.doer = &http.Client{}
 	}
 	if c.mapError == nil {
 		c.mapError = func(err error) error { return err }

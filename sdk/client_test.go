@@ -51,7 +51,7 @@ func TestRequests(t *testing.T) {
 	if err != nil || got.Name != "acme" || header.Get("ETag") != `"7"` {
 		t.Fatalf("%+v, %v, %v", got, err, header)
 	}
-	if seen.Method != "PATCH" || seen.RequestURI != "/admin/tenants/acme" || body != `{"name":"acme2"}` {
+	if seen.Method != http.MethodPatch || seen.RequestURI != "/admin/tenants/acme" || body != `{"name":"acme2"}` {
 		t.Errorf("%s %s %s", seen.Method, seen.RequestURI, body)
 	}
 	for name, want := range map[string]string{"Authorization": "Bearer clw_sk_test", "User-Agent": "test/1", "If-Match": `"6"`, "X-Trace": "1",
@@ -60,7 +60,7 @@ func TestRequests(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, seen.Header.Get(name), want)
 		}
 	}
-	if err := c.DeleteSession(ctx, "ses_1"); err != nil || seen.Method != "DELETE" || seen.RequestURI != "/v1/sessions/ses_1" || body != "" {
+	if err := c.DeleteSession(ctx, "ses_1"); err != nil || seen.Method != http.MethodDelete || seen.RequestURI != "/v1/sessions/ses_1" || body != "" {
 		t.Errorf("%v: %s %s %q", err, seen.Method, seen.RequestURI, body)
 	}
 	if _, err := c.GetModel(ctx, "openai/gpt 4?"); err != nil || seen.RequestURI != "/v1/models/openai%2Fgpt%204%3F" {
@@ -131,43 +131,46 @@ func TestErrors(t *testing.T) {
 		},
 		"html": func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/html")
-			w.WriteHeader(502)
+			w.WriteHeader(http.StatusBadGateway)
 			_, _ = io.WriteString(w, "<h1>secret host</h1>")
 		},
 		"page":  func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>hello") },
 		"cut":   func(w http.ResponseWriter) { w.Header().Set("Content-Length", "100"); reply(w, 200, `{"data":[`) },
 		"wrong": func(w http.ResponseWriter) { reply(w, 200, `{"data":7}`) },
-		"late":  func(w http.ResponseWriter) { w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)); reply(w, 503, `{}`) },
+		"late": func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+			reply(w, 503, `{}`)
+		},
 	}
 	var now string
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { answers[now](w) })
-	get := func(name string) (error, *Error) {
+	get := func(name string) (*Error, error) {
 		now = name
 		_, err := c.ListKeys(t.Context(), nil)
 		var e *Error
 		errors.As(err, &e)
-		return err, e
+		return e, err
 	}
-	if _, e := get("full"); e == nil || fmt.Sprint(*e) != fmt.Sprint(Error{422, "validation_failed", "invalid_request_error", "name: too long", "name", []Detail{{"name", "too long"}}, "req_1", 3 * time.Second}) ||
+	if e, _ := get("full"); e == nil || fmt.Sprint(*e) != fmt.Sprint(Error{422, "validation_failed", "invalid_request_error", "name: too long", "name", []Detail{{"name", "too long"}}, "req_1", 3 * time.Second}) ||
 		e.Error() != "422 validation_failed: name: too long" {
 		t.Errorf("full: %+v", e)
 	}
-	if _, e := get("short"); e == nil || e.Status != 404 || e.Message != "no" || e.RequestID != "req_2" || e.Param != "" || e.Code != "" {
+	if e, _ := get("short"); e == nil || e.Status != 404 || e.Message != "no" || e.RequestID != "req_2" || e.Param != "" || e.Code != "" {
 		t.Errorf("short: %+v", e)
 	}
-	if _, e := get("html"); e == nil || e.Status != 502 || strings.Contains(e.Message, "secret") || !strings.Contains(e.Message, "502 Bad Gateway") {
+	if e, _ := get("html"); e == nil || e.Status != 502 || strings.Contains(e.Message, "secret") || !strings.Contains(e.Message, "502 Bad Gateway") {
 		t.Errorf("html: %+v", e)
 	}
-	if _, e := get("page"); e == nil || e.Status != 200 || !strings.Contains(e.Message, "is it a Clawless server?") {
+	if e, _ := get("page"); e == nil || e.Status != 200 || !strings.Contains(e.Message, "is it a Clawless server?") {
 		t.Errorf("page: %+v", e)
 	}
-	if err, e := get("cut"); e != nil || !errors.Is(err, ErrBroken) || !errors.Is(err, io.ErrUnexpectedEOF) {
+	if e, err := get("cut"); e != nil || !errors.Is(err, ErrBroken) || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("cut: %v", err)
 	}
-	if err, e := get("wrong"); e != nil || !errors.Is(err, ErrMalformed) {
+	if e, err := get("wrong"); e != nil || !errors.Is(err, ErrMalformed) {
 		t.Errorf("wrong: %v", err)
 	}
-	if _, e := get("late"); e == nil || e.RetryAfter < 59*time.Minute || e.RetryAfter > time.Hour {
+	if e, _ := get("late"); e == nil || e.RetryAfter < 59*time.Minute || e.RetryAfter > time.Hour {
 		t.Errorf("late: %+v", e)
 	}
 }
@@ -219,11 +222,13 @@ func TestPages(t *testing.T) {
 }
 
 func TestStreams(t *testing.T) {
-	chunk := func(text string) string { return `{"choices":[{"index":0,"delta":{"content":"` + text + `"},"finish_reason":null}]}` }
+	chunk := func(text string) string {
+		return `{"choices":[{"index":0,"delta":{"content":"` + text + `"},"finish_reason":null}]}`
+	}
 	var body, kind string
 	status := 200
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if b, _ := io.ReadAll(r.Body); r.Method == "POST" && !strings.Contains(string(b), `"stream":true`) || r.Header.Get("Accept") != "text/event-stream" {
+		if b, _ := io.ReadAll(r.Body); r.Method == http.MethodPost && !strings.Contains(string(b), `"stream":true`) || r.Header.Get("Accept") != "text/event-stream" {
 			t.Errorf("asked with %s, accepts %s", b, r.Header.Get("Accept"))
 		}
 		w.Header().Set("Content-Type", kind)

@@ -42,22 +42,22 @@ type envelope struct {
 	} `json:"error"`
 }
 
-// parseError reads the envelope; nil when body is something else.
-func parseError(status int, body []byte) *Error {
+// parseError reads the envelope, if body is one.
+func parseError(status int, body []byte) (_ *Error, ok bool) {
 	var env envelope
-	if json.Unmarshal(body, &env) != nil || env.Error == nil {
-		return nil
+	if ok = json.Unmarshal(body, &env) == nil && env.Error != nil; !ok {
+		return nil, false
 	}
 	e := env.Error
-	return &Error{Status: status, Code: e.Code, Type: e.Type, Message: e.Message, Param: e.Param, Details: e.Details, RequestID: e.RequestID}
+	return &Error{Status: status, Code: e.Code, Type: e.Type, Message: e.Message, Param: e.Param, Details: e.Details, RequestID: e.RequestID}, true
 }
 
 const maxErrorBody = 1 << 20 // bytes; what is longer was not written by Clawless
 
 func errorOf(resp *http.Response) *Error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	e := parseError(resp.StatusCode, body)
-	if e == nil {
+	e, ok := parseError(resp.StatusCode, body)
+	if !ok {
 		e = &Error{Status: resp.StatusCode, Message: "the answer was not Clawless's own: " + resp.Status}
 		if err != nil {
 			e.Message = "the connection broke in the middle of the answer: " + resp.Status

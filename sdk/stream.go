@@ -137,9 +137,6 @@ func (l *lineReader) next() ([]byte, error) {
 // stream carries out an operation that answers an event stream. It ends at [DONE]; an end without it is io.ErrUnexpectedEOF, and an error frame an *Error.
 func stream[T any](ctx context.Context, c *Client, op call, options []Option) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		// Closing the body alone would first read the rest of a short stream; cancelling lets go at once.
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
 		var none T
 		s := apply(options)
 		resp, err := c.send(ctx, op, "text/event-stream", s)
@@ -177,7 +174,7 @@ func event[T any](resp *http.Response, f Frame, err error) (v T, _ error) {
 		return v, unread(err)
 	}
 	if f.Event == "error" || bytes.HasPrefix(f.Data, []byte(`{"error":`)) {
-		if e := parseError(resp.StatusCode, f.Data); e != nil {
+		if e, ok := parseError(resp.StatusCode, f.Data); ok {
 			if e.RequestID == "" {
 				e.RequestID = resp.Header.Get("X-Request-Id")
 			}
