@@ -64,7 +64,7 @@ type (
 
 // Register adds the operations.
 func (r Routes) Register(a *api.API) {
-	may := api.KeyOrVisitor(auth.ScopeModels)
+	may := api.KeyWith(auth.ScopeModels)
 	api.Handle(a, may, api.Dialect(huma.Operation{OperationID: "list-models", Method: "GET", Path: "/v1/models", Summary: "List the models this key may call", Tags: []string{"models"}}), r.list)
 	api.Handle(a, may, api.Dialect(huma.Operation{OperationID: "get-model", Method: "GET", Path: "/v1/models/{model...}", Summary: "Read one model", Tags: []string{"models"}}), r.get)
 	api.Handle(a, api.OperatorOnly(), huma.Operation{OperationID: "list-providers", Method: "GET", Path: "/admin/providers", Summary: "Ask every provider how it is", Tags: []string{"models"}}, r.providers)
