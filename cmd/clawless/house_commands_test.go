@@ -11,6 +11,8 @@ import (
 	"testing/fstest"
 
 	"github.com/spf13/cobra"
+
+	"github.com/clawless/clawless/cmd/clawless/cli"
 )
 
 // commandProblems holds a command tree to the rule that every command a person can type explains itself: a Short, an Example that begins with the
@@ -95,11 +97,9 @@ func scriptLines(scripts fs.FS) (lines [][]string, err error) {
 	return lines, nil
 }
 
-// checkCommands fails the test for every command of the tree that does not explain itself or is run by no script.
-func checkCommands(t *testing.T, root *cobra.Command) {
-	t.Helper()
-	scripts := filepath.Join("testdata", "script")
-	for _, p := range commandProblems(root, os.DirFS(scripts)) {
+// TestCommands holds the whole tree to it.
+func TestCommands(t *testing.T) {
+	for _, p := range commandProblems(newRoot(cli.System()), os.DirFS(filepath.Join("testdata", "script"))) {
 		t.Errorf("%s\n\trule commands: a command is learnt from its help and kept working by a script that a user could type", p)
 	}
 }
