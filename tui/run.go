@@ -14,6 +14,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"golang.org/x/term"
 
+	"github.com/clawless/clawless/tui/chat"
 	"github.com/clawless/clawless/tui/kit"
 	"github.com/clawless/clawless/tui/plain"
 )
@@ -100,13 +101,18 @@ func runScreen(ctx context.Context, o Options, c *console) error {
 	s := newScreen(c.out)
 	go s.run(cancel)
 	s.begin()
-	m := newProgram(ctx, o, kit.NewTheme(o.Getenv), s, c)
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(c.in), tea.WithOutput(io.Discard), tea.WithoutRenderer())
-	go watchSize(ctx, func() {
+	// What the pages began outlives ctx until the program has printed what there is of it.
+	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	p := tea.NewProgram(newProgram(inner, o, kit.NewTheme(o.Getenv), s, c),
+		tea.WithInput(c.in), tea.WithOutput(io.Discard), tea.WithoutRenderer())
+	go watchSize(inner, func() {
 		width, height := c.size()
 		p.Send(tea.WindowSizeMsg{Width: width, Height: height})
 	})
-	_, err := p.Run()
+	leave := context.AfterFunc(ctx, func() { p.Send(chat.Quit{}) })
+	defer leave()
+	m, err := p.Run()
 	s.close()
 	c.restore()
 	switch {
@@ -117,7 +123,7 @@ func runScreen(ctx context.Context, o Options, c *console) error {
 	case err != nil:
 		return fmt.Errorf("terminal: %w", err)
 	}
-	if id := m.chat.SessionID(); o.Farewell != nil && id != "" {
+	if id := m.(*program).chat.SessionID(); o.Farewell != nil && id != "" {
 		if _, err := fmt.Fprintf(o.Out, "\n%s\n", kit.Line(o.Farewell(id))); err != nil {
 			return fmt.Errorf("terminal: %w", err)
 		}

@@ -304,6 +304,9 @@ func TestEndOfContextRestoresTheTerminal(t *testing.T) {
 	r.sees("How tides work")
 	r.cancel()
 	r.ended(func(err error) bool { return errors.Is(err, context.Canceled) })
+	if !r.shows("How tides work") || !r.shows("[left; the server finishes the answer]") {
+		t.Errorf("what there was of the answer is not printed:\n%s", r.screen)
+	}
 	if r.shows("─────────────────────") {
 		t.Errorf("what was live is left on the screen:\n%s", r.screen)
 	}
