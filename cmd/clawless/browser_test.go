@@ -18,7 +18,7 @@ func TestWidgetInABrowser(t *testing.T) {
 	home, data := t.TempDir(), filepath.Join(t.TempDir(), "data")
 	s := &scriptServer{}
 	t.Cleanup(s.kill)
-	if err := s.start("clawless", data, home, []string{"HOME=" + home, "CLAWLESS_DISCOVER_OLLAMA=false"}); err != nil {
+	if err := s.start("clawless", "serve", data, home, []string{"HOME=" + home, "CLAWLESS_DISCOVER_OLLAMA=false"}); err != nil {
 		t.Fatal(err)
 	}
 	admin, err := os.ReadFile(filepath.Join(data, "admin.key"))

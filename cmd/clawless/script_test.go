@@ -68,19 +68,21 @@ func (s *scriptServer) kill() {
 	}
 }
 
-var readyLine = regexp.MustCompile(`clawless is ready at (http\S+),`)
+var readyLine = regexp.MustCompile(`clawless is ready at (http[^\s,]+)`)
 
-// start runs `clawless serve` on a free port with the given flags and waits until it says that it is ready.
-func (s *scriptServer) start(program, data, dir string, env []string, flags ...string) error {
-	cmd := exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data-dir", data}, flags...)...)
+// start runs `clawless serve`, or demo, on a free port with the given flags and waits until it says that it is ready.
+func (s *scriptServer) start(program, verb, data, dir string, env []string, flags ...string) error {
+	cmd := exec.Command(program, append([]string{verb, "--addr", "127.0.0.1:0", "--data-dir", data}, flags...)...)
 	cmd.Dir, cmd.Env = dir, env
-	stderr, err := cmd.StderrPipe()
+	stderr, said, err := os.Pipe()
 	if err != nil {
 		return err
 	}
+	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	_ = said.Close()
 	s.cmd, s.done, s.log = cmd, make(chan error, 1), &bytes.Buffer{}
 	url := make(chan string, 1)
 	go func() {
@@ -91,6 +93,7 @@ func (s *scriptServer) start(program, data, dir string, env []string, flags ...s
 				url <- m[1]
 			}
 		}
+		_ = stderr.Close()
 		close(url)
 		s.done <- cmd.Wait()
 	}()
@@ -106,12 +109,16 @@ func (s *scriptServer) start(program, data, dir string, env []string, flags ...s
 	}
 }
 
-// cmdServer starts the script's server: server [flags...]
+// cmdServer starts the script's server: server [clawless demo] [flags...]
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(serverKey{}).(*scriptServer)
 	s.kill()
+	verb := "serve"
+	if len(args) > 1 && args[0] == "clawless" {
+		verb, args = args[1], args[2:]
+	}
 	program, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
-	ts.Check(s.start(filepath.Join(program, "clawless"), ts.MkAbs("data"), ts.MkAbs("."), scriptEnv(ts), args...))
+	ts.Check(s.start(filepath.Join(program, "clawless"), verb, ts.MkAbs("data"), ts.MkAbs("."), scriptEnv(ts), args...))
 	ts.Setenv("URL", s.url)
 	ts.Setenv("ADDR", strings.TrimPrefix(s.url, "http://"))
 }
