@@ -1,6 +1,13 @@
 package kit
 
-import "strings"
+import (
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/muesli/termenv"
+)
 
 // Attr is a set of text attributes with at most one colour, which is one of the terminal's own sixteen, so that
 // the person's colour scheme decides how it looks on a light or a dark background.
@@ -53,29 +60,34 @@ func NewTheme(getenv func(string) string) Theme {
 	return Theme{SGR: true, Color: getenv("NO_COLOR") == "", Rich: true}
 }
 
-var colorCodes = [...]string{"", "31", "32", "33", "34", "35", "36"}
+// colorNames are the terminal's own sixteen as lipgloss names them, in the order of the colours above.
+var colorNames = [...]lipgloss.Color{"", "1", "2", "3", "4", "5", "6"}
+
+// sequences keeps what lipgloss makes of a set of attributes: painting asks for the same few thousands of times.
+var sequences sync.Map
 
 // appendSGR appends the sequence that switches from no attributes to a.
 func (t Theme) appendSGR(dst []byte, a Attr) []byte {
-	start := len(dst)
-	dst = append(dst, "\x1b["...)
-	for _, code := range [...]struct {
-		bit  Attr
-		text byte
-	}{{Bold, '1'}, {Faint, '2'}, {Italic, '3'}, {Underline, '4'}, {Reverse, '7'}, {Strike, '9'}} {
-		if a&code.bit != 0 {
-			dst = append(dst, code.text, ';')
-		}
+	if !t.Color {
+		a &= 0xff
 	}
-	if c := int(a >> 8); t.Color && c > 0 && c < len(colorCodes) {
-		dst = append(dst, colorCodes[c]...)
-		dst = append(dst, ';')
+	if made, ok := sequences.Load(a); ok {
+		return append(dst, made.(string)...)
 	}
-	if dst[len(dst)-1] != ';' {
-		return dst[:start]
+	made, _, _ := strings.Cut(style(a).Render("x"), "x")
+	sequences.Store(a, made)
+	return append(dst, made...)
+}
+
+// style is the set of attributes as a style. Its renderer knows its colours and asks no terminal for them.
+func style(a Attr) lipgloss.Style {
+	r := lipgloss.NewRenderer(io.Discard)
+	r.SetColorProfile(termenv.ANSI)
+	s := r.NewStyle().Bold(a&Bold != 0).Faint(a&Faint != 0).Italic(a&Italic != 0).Underline(a&Underline != 0).Strikethrough(a&Strike != 0).Reverse(a&Reverse != 0)
+	if c := int(a >> 8); c > 0 && c < len(colorNames) {
+		s = s.Foreground(colorNames[c])
 	}
-	dst[len(dst)-1] = 'm'
-	return dst
+	return s
 }
 
 // visible reduces a set to what this theme can show, so that equal looks compare equal.
