@@ -8,8 +8,9 @@ import (
 // lanes give each session's turns their order: one at a time, in the order in which they came. The zero value is ready.
 // Turns on other servers are kept apart by the database, without an order.
 type lanes struct {
-	mu   sync.Mutex
-	last map[string]chan struct{} // of each session with turns: closed when the newest of them is over
+	mu     sync.Mutex
+	last   map[string]chan struct{} // of each session with turns: closed when the newest of them is over
+	length map[string]int           // how many turns each has
 }
 
 // enter waits until every earlier turn of the session is over and returns what ends this one. When ctx ends first it gives the place up.
@@ -17,30 +18,41 @@ func (l *lanes) enter(ctx context.Context, session string) (leave func(), err er
 	mine := make(chan struct{})
 	l.mu.Lock()
 	if l.last == nil {
-		l.last = map[string]chan struct{}{}
+		l.last, l.length = map[string]chan struct{}{}, map[string]int{}
 	}
+	l.length[session]++
 	before := l.last[session]
 	l.last[session] = mine
 	l.mu.Unlock()
-	leave = sync.OnceFunc(func() {
+	done := sync.OnceFunc(func() {
 		l.mu.Lock()
-		if l.last[session] == mine {
+		if l.length[session]--; l.length[session] == 0 {
 			delete(l.last, session)
+			delete(l.length, session)
 		}
 		l.mu.Unlock()
 		close(mine)
 	})
 	if before == nil {
-		return leave, nil
+		return done, nil
 	}
 	select {
 	case <-before:
-		return leave, nil
+		return done, nil
 	case <-ctx.Done():
 		go func() { // those behind still wait for those before
 			<-before
-			leave()
+			done()
 		}()
 		return nil, ctx.Err()
 	}
 }
+
+// Waiting is how many turns of a session this server has, the one under way included.
+func (c *Chat) Waiting(tenantID, sessionID string) int {
+	c.lanes.mu.Lock()
+	defer c.lanes.mu.Unlock()
+	return c.lanes.length[lane(tenantID, sessionID)]
+}
+
+func lane(tenantID, sessionID string) string { return tenantID + " " + sessionID }

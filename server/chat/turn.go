@@ -37,7 +37,7 @@ func (c *Chat) turn(ctx context.Context, r *dialect.Request) (*runs.Live, error)
 	}
 	wait, cancel := context.WithTimeout(ctx, c.opts.SessionWait)
 	defer cancel()
-	leave, err := c.lanes.enter(wait, k.tenant.ID+" "+k.sessionID)
+	leave, err := c.lanes.enter(wait, lane(k.tenant.ID, k.sessionID))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, fault.From(ctx.Err())
