@@ -119,7 +119,7 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 
 // View is at most height lines of at most width columns.
 func (p *Page) View(width, height int) []string {
-	foot := "enter opens, n begins a new one, / filters, esc back"
+	foot := "enter opens, n new, / filters, esc back"
 	if p.list.Failure != nil {
 		foot = "enter tries again, esc back"
 	}

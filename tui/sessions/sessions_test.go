@@ -80,7 +80,7 @@ func TestPagesAreLoadedAsOneScrolls(t *testing.T) {
 	if len(b.asked) != 1 {
 		t.Errorf("the first screen took %d requests", len(b.asked))
 	}
-	if got := view(p, 60, 5); !strings.HasPrefix(got, "Sessions\n> Talk 0") || !strings.Contains(got, "Talk 1 *") || !strings.Contains(got, "n begins a new one") {
+	if got := view(p, 60, 5); !strings.HasPrefix(got, "Sessions\n> Talk 0") || !strings.Contains(got, "Talk 1 *") || !strings.Contains(got, "n new") {
 		t.Errorf("the list is\n%s", got)
 	}
 	press(p, "end")
