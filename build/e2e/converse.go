@@ -76,7 +76,7 @@ func (a answers) check(streamFinish string) error {
 	}
 	for _, u := range []openai.CompletionUsage{a.usage, a.streamUsage} {
 		if u.PromptTokens <= 0 || u.CompletionTokens <= 0 || u.CompletionTokens > maxTokens || u.TotalTokens != u.PromptTokens+u.CompletionTokens {
-			return fmt.Errorf("usage %+v", u)
+			return fmt.Errorf("usage: %d prompt tokens + %d completion tokens = %d, with at most %d allowed for the answer", u.PromptTokens, u.CompletionTokens, u.TotalTokens, maxTokens)
 		}
 	}
 	return nil
