@@ -2,17 +2,20 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"iter"
 	"log/slog"
 	"time"
 
+	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/cache"
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/router"
 	"github.com/clawless/clawless/server/quotas"
@@ -49,6 +52,8 @@ type Chat struct {
 	flights flights // stateless calls under way
 	lanes   lanes   // whose turn it is in each session
 	debts   arrears // what the store would not take yet
+
+	settleLimit time.Duration // how long the store may take to record what was spent, at first
 }
 
 // New makes the use case. Drain ends what it has under way.
@@ -59,7 +64,7 @@ func New(d *db.DB, m Models, hub *runs.Hub, o Options) *Chat {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Chat{db: d, models: m, hub: hub, opts: o, tenants: cache.New[tenants.Tenant](20_000, time.Second)}
+	return &Chat{db: d, models: m, hub: hub, opts: o, tenants: cache.New[tenants.Tenant](20_000, time.Second), settleLimit: 10 * time.Second}
 }
 
 // Forget drops a tenant's cached settings after a change.
@@ -134,7 +139,7 @@ func (c *Chat) target(ctx context.Context, t tenants.Tenant, model string) (rout
 }
 
 // prepare is what every call starts with: whether work is taken, the tenant, and what the caller may ask for.
-func (c *Chat) prepare(ctx context.Context, requestID string, r *dialect.Request) (*call, error) {
+func (c *Chat) prepare(ctx context.Context, r *dialect.Request) (*call, error) {
 	if c.hub.Draining() {
 		return nil, shuttingDown()
 	}
@@ -149,7 +154,7 @@ func (c *Chat) prepare(ctx context.Context, requestID string, r *dialect.Request
 	if err := permit(t, who, r); err != nil {
 		return nil, err
 	}
-	return &call{who: who, tenant: t, requestID: requestID, user: r.User, limited: r.MaxTokens > 0,
+	return &call{who: who, tenant: t, requestID: cmp.Or(api.RequestID(ctx), ids.New(ids.Request)), user: r.User, limited: r.MaxTokens > 0,
 		req: &llm.Request{Tools: r.Tools, Params: r.Params, Stream: r.Stream}}, nil
 }
 

@@ -22,7 +22,6 @@ const (
 	// A caller's own limit is the provider's to keep. It is only looked after when far more came than so many tokens can be.
 	bytesPerLimit = 128
 	limitSlack    = 64 << 10
-	settleLimit   = 10 * time.Second
 )
 
 // errLeft says that the reader ended the range.
@@ -134,7 +133,7 @@ func (c *Chat) settle(ctx context.Context, k *call, cause error) {
 
 // mustWrite writes what may not be lost. What the store does not take now is tried again until it does; the error says that this is so.
 func (c *Chat) mustWrite(ctx context.Context, what string, k *call, fn func(context.Context, db.Querier) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.settleLimit)
 	defer cancel()
 	err := c.db.Write(ctx, func(q db.Querier) error { return fn(ctx, q) })
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
@@ -29,7 +28,7 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 		f.Details = []fault.Detail{{Field: "model", Message: what}}
 		return nil, f
 	}
-	k, err := c.prepare(ctx, api.RequestID(ctx), r)
+	k, err := c.prepare(ctx, r)
 	if err != nil {
 		return nil, err
 	}

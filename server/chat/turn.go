@@ -22,7 +22,7 @@ func (c *Chat) turn(ctx context.Context, r *dialect.Request) (*runs.Live, error)
 	if err := fitsSession(r); err != nil {
 		return nil, err
 	}
-	k, err := c.prepare(ctx, api.RequestID(ctx), r)
+	k, err := c.prepare(ctx, r)
 	if err != nil {
 		return nil, err
 	}
