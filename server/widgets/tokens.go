@@ -32,6 +32,11 @@ type claims struct {
 	jwt.RegisteredClaims
 }
 
+// ours reports whether Sign could have made the claims: whoever might get at the key, no token of theirs is to live longer than a real one.
+func (c claims) ours() bool {
+	return c.Subject != "" && c.IssuedAt != nil && c.ExpiresAt.Sub(c.IssuedAt.Time) <= tokenLife
+}
+
 // Gate proves visitors: it signs their tokens and checks them, against the widget as it is now.
 type Gate struct {
 	db      *db.DB
@@ -104,6 +109,8 @@ func (g *Gate) Verify(ctx context.Context, token, origin string) (auth.Principal
 		return auth.Principal{}, fault.Wrap(err, fault.ExpiredKey, "the visitor token has expired; renew it with POST /v1/widget/session")
 	case err != nil:
 		return auth.Principal{}, fault.Wrap(err, fault.InvalidKey, "the visitor token is not valid; get one with POST /v1/widget/session")
+	case !c.ours():
+		return auth.Principal{}, fault.New(fault.InvalidKey, "the visitor token is not valid; get one with POST /v1/widget/session")
 	}
 	w, err := g.lookUp(ctx, c.Tenant+"/"+c.Widget, byID, db.Args{"tenant": c.Tenant, "id": c.Widget})
 	if err != nil {

@@ -46,7 +46,10 @@ type Visitor struct {
 	WidgetID string
 }
 
-var hostPattern = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+var (
+	labelPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	hostPattern  = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+)
 
 // checkOrigins accepts exact origins and one-label wildcards. Plain http is for loopback only: elsewhere anybody on the way could be the page.
 func checkOrigins(origins []string) error {
@@ -76,6 +79,8 @@ func checkOrigin(o string) error {
 		return fmt.Errorf("must be https; http is for localhost only")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("must begin with https://")
+	case strings.HasSuffix(u.Host, ":") || u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80":
+		return fmt.Errorf("must leave out the port that goes without saying, as browsers do")
 	case !loopback && (!hostPattern.MatchString(host) || strings.Count(host, "*") > 0 && strings.Count(host, ".") < 2):
 		return fmt.Errorf("must name a host, or *.host for the names one label below it")
 	}
@@ -84,7 +89,7 @@ func checkOrigin(o string) error {
 
 // Allows reports whether a page of the origin may use the widget. A missing or null origin never may.
 func (w Widget) Allows(origin string) bool {
-	if origin == "" || origin == "null" {
+	if origin == "" || origin == "null" || strings.Contains(origin, "*") {
 		return false
 	}
 	for _, o := range w.Origins {
@@ -105,5 +110,5 @@ func matchesWildcard(pattern, origin string) bool {
 		return false
 	}
 	label, tail, ok := strings.Cut(rest, ".")
-	return ok && label != "" && tail == host
+	return ok && tail == host && labelPattern.MatchString(label)
 }
