@@ -109,7 +109,7 @@ func TestMatrix(t *testing.T) {
 				t.Errorf("%s %s (%s) has no row in the matrix", op.Method, op.Path, op.OperationID)
 				continue
 			}
-			m := matrix{r: r, door: d, method: op.Method, path: op.Path, name: op.OperationID}
+			m := matrix{r: r, entrance: d, method: op.Method, path: op.Path, name: op.OperationID}
 			t.Run(op.OperationID, m.run)
 		}
 	})
@@ -117,18 +117,18 @@ func TestMatrix(t *testing.T) {
 
 // matrix is one operation under test.
 type matrix struct {
-	r                  *rig
-	door               entrance
+	r *rig
+	entrance
 	method, path, name string
 }
 
 func (m matrix) call(key string, values map[string]string) request {
-	return request{Method: m.method, Path: fillPath(m.path, values), Key: key, Body: fillBody(m.door.body, values)}
+	return request{Method: m.method, Path: fillPath(m.path, values), Key: key, Body: fillBody(m.body, values)}
 }
 
 // names reports whether the operation names an object that belongs to somebody, apart from the tenant itself.
 func (m matrix) names() bool {
-	return m.door.inBody || strings.Contains(m.path, "{session}") || strings.Contains(m.path, "{run}") || strings.Contains(m.path, "{key}") || strings.Contains(m.path, "{widget}")
+	return m.inBody || strings.Contains(m.path, "{session}") || strings.Contains(m.path, "{run}") || strings.Contains(m.path, "{key}") || strings.Contains(m.path, "{widget}")
 }
 
 func (m matrix) run(t *testing.T) {
@@ -137,7 +137,7 @@ func (m matrix) run(t *testing.T) {
 	m.r = &r
 	a, b := r.world("a-"+m.name), r.world("b-"+m.name)
 	m.strangers(t, a)
-	switch m.door.who {
+	switch m.who {
 	case "operator":
 		m.operator(t, a, b)
 	case "key":
@@ -147,10 +147,10 @@ func (m matrix) run(t *testing.T) {
 	}
 	if m.name != "delete-tenant" { // what others tried has changed nothing
 		q := m.call(m.owner(a), a.ids)
-		if m.door.who == "page" {
+		if m.who == "page" {
 			q.Header = a.page.origin()
 		}
-		r.want(m.door.ok, q, nil)
+		r.want(m.ok, q, nil)
 		r.want(200, request{Path: "/admin/tenants/" + b.ID, Key: r.admin}, nil)
 	}
 	for _, w := range []world{a, b} {
@@ -161,7 +161,7 @@ func (m matrix) run(t *testing.T) {
 
 // owner is the credential that may pass.
 func (m matrix) owner(w world) string {
-	switch m.door.who {
+	switch m.who {
 	case "operator":
 		return m.r.admin
 	case "page":
@@ -191,7 +191,7 @@ func (m matrix) strangers(t *testing.T, a world) {
 	m.expect(t, "nobody", 401, m.call("", a.ids))
 	m.expect(t, "garbage", 401, m.call("clw_sk_"+strings.Repeat("0", 59), a.ids))
 	secret := 401 // the doors of pages tell a secret key in a page, before they would look it up
-	if m.door.who == "page" {
+	if m.who == "page" {
 		secret = 403
 	}
 	m.expect(t, "a key that was never issued", secret, m.call(ids.NewSecret(ids.SecretKey), a.ids))
@@ -200,10 +200,10 @@ func (m matrix) strangers(t *testing.T, a world) {
 	id, revoked := m.r.key(a.customer)
 	m.r.want(204, request{Method: "DELETE", Path: "/admin/tenants/" + a.ID + "/keys/" + id, Key: m.r.admin}, nil)
 	m.expect(t, "a revoked key", secret, m.call(revoked, a.ids))
-	if m.door.who != "page" {
+	if m.who != "page" {
 		m.expect(t, "a publishable key", 403, m.call(a.page.Key, a.ids))
 	}
-	if m.door.who != "key" {
+	if m.who != "key" {
 		return
 	}
 	m.expect(t, "the operator", 403, m.call(m.r.admin, a.ids))
@@ -231,26 +231,26 @@ func (m matrix) operator(t *testing.T, a, b world) {
 		m.same(t, "another tenant's object", m.call(m.r.admin, mixed), m.call(m.r.admin, gone))
 	}
 	if m.name == "delete-tenant" {
-		m.expect(t, "the operator", m.door.ok, m.call(m.r.admin, a.ids))
+		m.expect(t, "the operator", m.ok, m.call(m.r.admin, a.ids))
 	}
 }
 
 func (m matrix) key(t *testing.T, a, b world) {
 	var others []string
 	for _, s := range allScopes {
-		if s != m.door.scope {
+		if s != m.scope {
 			others = append(others, s)
 		}
 	}
 	_, narrow := m.r.key(a.customer, others...)
 	got := m.expect(t, "a key without the scope", 403, m.call(narrow, a.ids))
-	if !bytes.Contains(got.body, []byte(m.door.scope)) {
-		t.Errorf("the refusal does not name %s: %s", m.door.scope, got.body)
+	if !bytes.Contains(got.body, []byte(m.scope)) {
+		t.Errorf("the refusal does not name %s: %s", m.scope, got.body)
 	}
 	if m.names() {
 		m.same(t, "another tenant's key", m.call(b.Key, a.ids), m.call(b.Key, missing()))
 	}
-	if !m.door.visitor {
+	if !m.visitor {
 		m.expect(t, "a visitor", 403, a.guest.as(m.call("", a.ids)))
 		return
 	}
@@ -264,7 +264,7 @@ func (m matrix) key(t *testing.T, a, b world) {
 	elsewhere.Header = nil
 	m.expect(t, "a visitor without an origin", 403, elsewhere)
 	if m.method == "GET" {
-		m.r.want(m.door.ok, a.guest.as(m.call("", a.ids)), nil)
+		m.r.want(m.ok, a.guest.as(m.call("", a.ids)), nil)
 	}
 }
 

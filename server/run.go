@@ -54,6 +54,7 @@ func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", s.metricsPage())
 		servers = append(servers, s.httpServer(mux))
+		s.log.Info("serving metrics", "addr", mln.Addr().String())
 		go func() { failed <- servers[1].Serve(mln) }()
 	}
 	ready(ln.Addr().String())

@@ -180,6 +180,8 @@ func (k *call) entry(cause error) quotas.Entry {
 		e.Outcome = "disconnected"
 	case stopped(cause):
 		e.Outcome = "cancelled"
+	case fault.Is(cause, fault.RunInterrupted):
+		e.Outcome = "interrupted"
 	default:
 		e.Outcome = "failed"
 	}
