@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -209,9 +210,9 @@ func TestCompatStreamRaw(t *testing.T) {
 		}
 	})
 	var dials int
-	client := &http.Client{Transport: &http.Transport{DisableCompression: true, Dial: func(network, addr string) (net.Conn, error) {
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		dials++
-		return net.Dial(network, addr)
+		return (&net.Dialer{}).DialContext(ctx, network, addr)
 	}}}
 	q := post(acme.Key, ask(model, "hi", map[string]any{"stream": true}))
 	q.Header = map[string]string{"Accept-Encoding": "gzip, br"}

@@ -233,8 +233,7 @@ func TestNeverEndingStream(t *testing.T) {
 
 // TestTurnLimit: a call that takes too long is ended with a timeout and billed.
 func TestTurnLimit(t *testing.T) {
-	var b *bench
-	b = newBench(t, nil)
+	b := newBench(t, nil)
 	b.opts.TurnLimit = 50 * time.Millisecond
 	b.models = slow{}
 	f, err := b.stateless(b.ctx, b.ask(t, ""))

@@ -115,7 +115,7 @@ func (c *Chat) metered(ctx context.Context, k *call) iter.Seq2[llm.Chunk, error]
 		err := c.relay(ctx, k, yield)
 		c.settle(ctx, k, err)
 		settled = true
-		if err != nil && err != error(errLeft) {
+		if err != nil && !errors.Is(err, errLeft) {
 			yield(llm.Chunk{}, err)
 		}
 	}

@@ -41,7 +41,7 @@ func report(problems ...error) int {
 
 func wants(what string, err error, code fault.Code) error {
 	if !fault.Is(err, code) {
-		return fmt.Errorf("%s: want %s, got %v", what, code, err)
+		return fmt.Errorf("%s: want %s, got %w", what, code, err)
 	}
 	return nil
 }

@@ -15,7 +15,6 @@ const columns = `w.id, w.tenant_id, w.name, w.key_last4, w.origins, w.settings, 
 var (
 	insert = db.Scoped("widgets.insert", `INSERT INTO widgets (tenant_id, id, name, key_digest, key_last4, origins, settings, status, created_at, updated_at)
 		VALUES (:tenant_id, :id, :name, :key_digest, :key_last4, :origins, :settings, 'active', :now, :now)`)
-	get  = db.Scoped("widgets.get", `SELECT `+columns+` FROM widgets w WHERE w.tenant_id = :tenant_id AND w.id = :id`)
 	list = db.Scoped("widgets.list", `SELECT `+columns+` FROM widgets w
 		WHERE w.tenant_id = :tenant_id AND (w.created_at < :at OR (w.created_at = :at AND w.id < :id))
 		ORDER BY w.created_at DESC, w.id DESC LIMIT :limit`)

@@ -156,9 +156,7 @@ func (l *List) View(width, height int) []string {
 	room := max(1, height-1)
 	switch {
 	case l.Failure != nil:
-		for _, s := range Failed(l.Theme, l.Failure, width) {
-			lines = append(lines, s)
-		}
+		lines = append(lines, Failed(l.Theme, l.Failure, width)...)
 	case len(l.shown) == 0 && l.Loading:
 		lines = append(lines, l.Theme.Style(Muted, "  loading"+l.Theme.Sign("…", "...")))
 	case len(l.shown) == 0 && l.filter != "":

@@ -8,7 +8,7 @@ import (
 
 // Width is the number of columns of s; escape sequences count nothing, wide characters two.
 func Width(s string) int {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] < 0x20 || s[i] >= 0x7f {
 			return ansi.StringWidth(s)
 		}

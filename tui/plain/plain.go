@@ -174,7 +174,7 @@ func (c *chat) ask(ctx context.Context, text string) {
 	switch {
 	case stopped != nil:
 		c.print("[stopped]")
-		if stopped != errStopped {
+		if !errors.Is(stopped, errStopped) {
 			c.print("Error: " + kit.Line(stopped.Error()))
 		}
 	case err != nil:

@@ -88,7 +88,7 @@ func TestExitCode(t *testing.T) {
 		{"cancelled call by client", apiError{cause: dial(t, ctx)}, 130},
 		{"late call", dial(t, late), 124},
 		{"late call by client", apiError{cause: dial(t, late)}, 124},
-		{"bad url", mustFail(url.Parse("http://[::1")), 1},
+		{"bad url", mustFail(url.Parse("http://[::1")), 1}, //nolint:staticcheck // it is meant to be wrong
 		{"lookup", &net.DNSError{Err: "no such host", Name: "x.invalid"}, 8},
 	} {
 		if got := ExitCode(tt.err); got != tt.want {

@@ -20,7 +20,7 @@ func (e *Env) ProfilesPath() (string, error) {
 func (e *Env) LoadProfiles() (*profiles.Profiles, error) {
 	path, err := e.ProfilesPath()
 	if err != nil {
-		return &profiles.Profiles{Profiles: map[string]profiles.Profile{}}, nil
+		return &profiles.Profiles{Profiles: map[string]profiles.Profile{}}, nil //nolint:nilerr // a user without a home has no profiles
 	}
 	p, err := profiles.Load(path, e.GOOS)
 	var open *profiles.OpenToOthers

@@ -118,7 +118,7 @@ func (o options) server(ctx context.Context, url string) check {
 		return failure("server", err)
 	}
 	start := o.env.Now()
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Timeout: 5 * time.Second}).Do(req)
 	if err != nil {
 		return check{"server", failed, "no answer from " + url, "clawless serve"}
 	}

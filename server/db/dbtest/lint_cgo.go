@@ -74,7 +74,7 @@ func Unscoped(t *testing.T, text string) []string {
 
 // scopeColumns finds the column of each table that says whose row it is. A table without one is the operator's, and a scoped statement has no business there.
 func scopeColumns(handle *sql.DB) (map[string]string, error) {
-	rows, err := handle.Query(`SELECT m.name, CASE WHEN m.name = 'tenants' THEN 'id' ELSE coalesce(c.name, 'none') END
+	rows, err := handle.QueryContext(context.Background(), `SELECT m.name, CASE WHEN m.name = 'tenants' THEN 'id' ELSE coalesce(c.name, 'none') END
 		FROM sqlite_schema m LEFT JOIN pragma_table_info(m.name) c ON c.name = 'tenant_id' WHERE m.type = 'table'`)
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func folderError(dir string, err error) error {
 	var held *heldError
 	switch {
 	case errors.As(err, &held):
-		return fmt.Errorf("the data folder %s is in use by %s; stop it first, or start this one with a data folder of its own", dir, held)
+		return fmt.Errorf("the data folder %s is in use by %w; stop it first, or start this one with a data folder of its own", dir, held)
 	case errors.Is(err, os.ErrPermission), isReadOnly(err):
 		return fmt.Errorf("the data folder %s cannot be written: %w; change its owner or permissions, or choose another folder", dir, err)
 	}

@@ -125,7 +125,7 @@ func (e *Endpoint) send(ctx context.Context, method, path string, body []byte) (
 		req.Header.Set("Content-Type", "application/json")
 	}
 	start := time.Now()
-	resp, err := e.client.Do(req)
+	resp, err := e.client.Do(req) //nolint:bodyclose // the Answer owns the body from here on and closes it
 	if err != nil {
 		fail := a.Fail(err)
 		cancel(nil)

@@ -300,7 +300,7 @@ func (p *Painter) target(n ast.Node, dest []byte, look kit.Attr) {
 func (p *Painter) checkBox(done bool) {
 	box, look := "[ ]", kit.Muted
 	if done {
-		box, look = "[x]", kit.Attr(kit.Green)
+		box, look = "[x]", kit.Green
 	}
 	p.flow.Add(box, look)
 	p.flow.Add(" ", 0)

@@ -54,7 +54,7 @@ func (r *Reader) Next() (Event, error) {
 	for {
 		line, err := r.line()
 		if err != nil {
-			if len(ev.Data) > 0 && err == io.EOF {
+			if len(ev.Data) > 0 && errors.Is(err, io.EOF) {
 				return ev, nil
 			}
 			return Event{}, err
@@ -129,7 +129,7 @@ func (r *Reader) line() ([]byte, error) {
 		}
 		r.seen = r.end - r.pos
 		if r.err != nil {
-			if r.seen == 0 || r.err != io.EOF {
+			if r.seen == 0 || !errors.Is(r.err, io.EOF) {
 				return nil, r.err
 			}
 			line := r.buf[r.pos:r.end]
@@ -174,7 +174,7 @@ func (r *Reader) fill() error {
 		}
 		if err != nil {
 			r.err = err
-			return nil
+			return nil //nolint:nilerr // what was read before it counts first; the next look finds r.err
 		}
 		if n > 0 {
 			return nil
