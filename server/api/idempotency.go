@@ -131,7 +131,9 @@ func (a *API) claim(ctx huma.Context, op huma.Operation, p auth.Principal, key s
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.opts.BodyTimeout))
 	body, err := io.ReadAll(io.LimitReader(r.Body, a.opts.MaxBody+1))
 	if err != nil {
-		return Claim{}, fault.Wrap(err, fault.Timeout, "the body did not arrive")
+		f := fault.Wrap(err, fault.Timeout, "the body did not arrive in time")
+		f.Status = http.StatusRequestTimeout // it is the caller who was slow
+		return Claim{}, f
 	}
 	r.Body = struct {
 		io.Reader

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -143,7 +144,7 @@ type keySet struct {
 }
 
 func (k *keySet) add(key []byte) bool {
-	if bytes.IndexByte(key, '\\') >= 0 { // "a" and "\u0061" are the same key
+	if bytes.IndexByte(key, '\\') >= 0 || !utf8.Valid(key) { // "a" and "\u0061" are the same key, and so are all broken characters
 		var plain string
 		if json.Unmarshal(key, &plain) == nil {
 			key = []byte(`"` + plain + `"`)
