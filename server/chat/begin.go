@@ -90,7 +90,7 @@ func (c *Chat) begin(ctx context.Context, k *call, r *dialect.Request) error {
 	k.remember(m)
 	now := time.Now()
 	k.answer = dialect.NewAnswer(k.runID, k.target.ID, now)
-	k.answer.SessionID, k.answer.RunID = s.ID, k.runID
+	k.answer.SessionID, k.answer.RunID, k.answer.Limit = s.ID, k.runID, r.MaxTokens
 	return c.db.Write(ctx, func(q db.Querier) error { return c.insert(ctx, q, k, r, s, added, now) })
 }
 

@@ -37,6 +37,7 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 	}
 	k.send(c.system(k.tenant, "", r.Messages))
 	k.answer = dialect.NewAnswer(k.requestID, k.target.ID, time.Now())
+	k.answer.Limit = r.MaxTokens
 	limited, stop := c.turnContext(ctx)
 	if !c.flights.enter(k, stop) {
 		stop(nil)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -12,7 +11,6 @@ import (
 	"github.com/clawless/clawless/cmd/clawless/cli/help"
 	"github.com/clawless/clawless/cmd/clawless/cli/nearest"
 	"github.com/clawless/clawless/cmd/clawless/cli/show"
-	"github.com/clawless/clawless/server/config"
 )
 
 // Execute runs the command line on the tree below root, reports an error on env.Err and returns the exit code. It gives the tree the conventions of the kit: its
@@ -171,11 +169,6 @@ func unknownFlag(c *cobra.Command, e *pflag.NotExistError) error {
 	try := c.CommandPath() + " --help"
 	if e.GetSpecifiedShortnames() != "" {
 		return WithHint(Usagef("-%s is no flag of %s", name, c.CommandPath()), try)
-	}
-	for _, f := range config.Fields() {
-		if f.Secret && strings.ReplaceAll(f.Name, "_", "-") == name {
-			return WithHint(Usagef("--%s is no flag, because every user of a machine can see its command lines", name), "set "+f.Env+", or "+f.Name+" in clawless.yaml")
-		}
 	}
 	var flags []string
 	c.Flags().VisitAll(func(f *pflag.Flag) {

@@ -19,6 +19,7 @@ type Answer struct {
 	Finish    llm.FinishReason
 	Usage     *llm.Usage // the provider's own count, nil while it gave none
 	Size      Size       // of everything received
+	Limit     int64      // the caller's own limit of the answer's tokens; 0 when there is none
 
 	brief                    bool // only counts: nobody asks for the text
 	text, reasoning, refusal strings.Builder
@@ -112,7 +113,11 @@ func (a *Answer) Total(input int64) llm.Usage {
 	if a.Usage != nil {
 		return *a.Usage
 	}
-	return llm.Usage{Input: input, Output: a.Size.Tokens()}
+	u := llm.Usage{Input: input, Output: a.Size.Tokens()}
+	if a.Limit > 0 { // the provider kept to it, so an estimate above it is wrong
+		u.Output = min(u.Output, a.Limit)
+	}
+	return u
 }
 
 // Body is the whole answer as one completion. input is what to report of the prompt where the provider did not count.
