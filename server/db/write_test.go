@@ -126,6 +126,47 @@ func TestAcknowledgedAfterCommit(t *testing.T) {
 	}
 }
 
+// TestWriteSoon: its caller goes on before the commit, the next write sees what it did, and a failure of its own comes back and undoes its work alone.
+func TestWriteSoon(t *testing.T) {
+	ctx := context.Background()
+	d := dbtest.New(t)
+	letGo := hold(t, d, "holder")
+	done := make(chan error, 2)
+	go func() { done <- d.WriteSoon(ctx, func(q db.Querier) error { return addIn(ctx, q, "soon") }) }()
+	queued(d, 1)
+	looked := outcome(d, func(q db.Querier) error {
+		if err := <-done; err != nil {
+			t.Errorf("WriteSoon: %v", err)
+		}
+		if got := names(t, d); len(got) != 0 {
+			t.Errorf("readers see %v before the commit", got)
+		}
+		var seen []string
+		err := tenantNames.Select(ctx, q, &seen, nil)
+		if !slices.Contains(seen, "soon") {
+			t.Errorf("the next write sees %v", seen)
+		}
+		return err
+	})
+	queued(d, 2)
+	if err := errors.Join(letGo(), <-looked); err != nil {
+		t.Fatal(err)
+	}
+	failure := errors.New("no")
+	if err := d.WriteSoon(ctx, func(q db.Querier) error { return errors.Join(addIn(ctx, q, "undone"), failure) }); !errors.Is(err, failure) {
+		t.Errorf("WriteSoon gave %v, want its function's error", err)
+	}
+	if err := d.WriteSoon(ctx, func(q db.Querier) error { return addIn(ctx, q, "last") }); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Write(ctx, func(db.Querier) error { return nil }); err != nil { // commits after it
+		t.Fatal(err)
+	}
+	if got := names(t, d); slices.Contains(got, "undone") || !slices.Contains(got, "soon") || !slices.Contains(got, "last") {
+		t.Errorf("at the end there are %v", got)
+	}
+}
+
 func TestCancelledWhileQueued(t *testing.T) {
 	d := dbtest.New(t)
 	letGo := hold(t, d, "first")

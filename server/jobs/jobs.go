@@ -3,7 +3,9 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -39,9 +41,19 @@ func repeat(ctx context.Context, log *slog.Logger, j Job) {
 		case <-tick.C:
 		}
 		run, cancel := context.WithTimeout(ctx, limit)
-		if err := j.Run(run); err != nil && ctx.Err() == nil {
+		if err := try(run, j); err != nil && ctx.Err() == nil {
 			log.Warn("job failed", "job", j.Name, "error", err.Error())
 		}
 		cancel()
 	}
+}
+
+// try runs the job once. A job that panics must not end the server.
+func try(ctx context.Context, j Job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return j.Run(ctx)
 }

@@ -103,10 +103,13 @@ func Update(ctx context.Context, q db.Querier, t Tenant, now time.Time) error {
 		return fault.Wrap(err, fault.Conflict, "a tenant named %s exists already", t.Name).WithParam("name")
 	}
 	if err == nil && n == 0 {
-		return stale()
+		return errRaced
 	}
 	return err
 }
+
+// errRaced is stale_version between a transaction's own reading and writing.
+var errRaced = stale()
 
 // Delete removes a tenant and, through the database's foreign keys, everything it owns except the ledger and the audit log.
 func Delete(ctx context.Context, q db.Querier, id string) error {
@@ -114,6 +117,6 @@ func Delete(ctx context.Context, q db.Querier, id string) error {
 	return err
 }
 
-func stale() error {
+func stale() *fault.Error {
 	return fault.New(fault.StaleVersion, "the tenant changed since it was read; read it again and repeat with its new ETag")
 }
