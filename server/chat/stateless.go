@@ -47,7 +47,7 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 		stop(nil)
 		c.flights.leave(k)
 	})}
-	err = c.db.Write(ctx, func(q db.Querier) (err error) {
+	err = c.db.WriteSoon(ctx, func(q db.Querier) (err error) {
 		k.hold, err = quotas.Reserve(ctx, q, c.budget(k, r.MaxTokens), time.Now())
 		return err
 	})

@@ -47,7 +47,7 @@ type Options struct {
 // engine is what SQLite and Postgres do in their own way.
 type engine interface {
 	read(ctx context.Context, fn func(Querier) error) error
-	write(ctx context.Context, fn func(Querier) error) error
+	write(ctx context.Context, soon bool, fn func(Querier) error) error
 	ready(ctx context.Context) error
 	admin() (handle *sqlx.DB, release func() error, err error) // for migrations and questions about the schema; the caller releases it
 	close() error
@@ -176,14 +176,22 @@ func (d *DB) Read(ctx context.Context, fn func(Querier) error) error {
 // Write runs fn in a transaction and returns nil only after it is committed and on disk; otherwise nothing of it is kept.
 // On SQLite, functions of many callers run one after the other on one connection and are committed together, each with its own outcome. ctx then
 // limits the wait for the turn alone: once fn has begun, Write returns its true outcome. fn must be quick, wait for nothing but the database, and must not call Write.
-func (d *DB) Write(ctx context.Context, fn func(Querier) error) error {
+func (d *DB) Write(ctx context.Context, fn func(Querier) error) error { return d.write(ctx, false, fn) }
+
+// WriteSoon is Write for what a crash makes void anyway, such as the reservation of a call that would die with it: on SQLite it returns once fn has run and before the
+// commit, which follows at once with that of the others. Later Writes see what fn did, Reads only after the commit.
+func (d *DB) WriteSoon(ctx context.Context, fn func(Querier) error) error {
+	return d.write(ctx, true, fn)
+}
+
+func (d *DB) write(ctx context.Context, soon bool, fn func(Querier) error) error {
 	if d.opts.ReadOnly {
 		return fault.New(fault.StoreUnavailable, "the database was opened for reading only")
 	}
 	if !d.current.Load() {
 		return errOutdated
 	}
-	return d.engine.write(ctx, fn)
+	return d.engine.write(ctx, soon, fn)
 }
 
 var errOutdated = fault.New(fault.StoreUnavailable, "the database has an older schema; apply what is missing with: clawless migrate up")

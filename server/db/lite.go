@@ -27,8 +27,8 @@ func (e *liteEngine) read(ctx context.Context, fn func(Querier) error) error {
 	return engineFault("read", e.on.Read(ctx, func(tx *sqlite.Tx) error { return within(liteTx{tx}, fn) }))
 }
 
-func (e *liteEngine) write(ctx context.Context, fn func(Querier) error) error {
-	return engineFault("write", e.on.Write(ctx, func(tx *sqlite.Tx) error { return within(liteTx{tx}, fn) }))
+func (e *liteEngine) write(ctx context.Context, soon bool, fn func(Querier) error) error {
+	return engineFault("write", e.on.Write(ctx, soon, func(tx *sqlite.Tx) error { return within(liteTx{tx}, fn) }))
 }
 
 func (e *liteEngine) ready(ctx context.Context) error { return engineFault("ready", e.on.Ready(ctx)) }

@@ -74,7 +74,8 @@ func (e *postgresEngine) read(ctx context.Context, fn func(Querier) error) error
 }
 
 // write lets the caller's context limit the wait for a connection alone: a commit that is cancelled half way would leave the caller without its outcome.
-func (e *postgresEngine) write(ctx context.Context, fn func(Querier) error) error {
+// Every commit is waited for: another server must see it at once.
+func (e *postgresEngine) write(ctx context.Context, _ bool, fn func(Querier) error) error {
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
 	return e.transaction(ctx, own, nil, fn)

@@ -45,10 +45,13 @@ var (
 func Reserve(ctx context.Context, q db.Querier, b Budget, now time.Time) (Hold, error) {
 	t := db.TenantOf(b.TenantID)
 	h := Hold{ID: b.RequestID, TenantID: b.TenantID, Period: Period(now), Monthly: b.Monthly}
-	if _, err := open.Exec(ctx, q, t, db.Args{"period": h.Period}); err != nil {
-		return Hold{}, err
-	}
 	used, reserved, err := h.gone(ctx, q)
+	if fault.Is(err, fault.NotFound) { // the tenant's first call of the month
+		if _, err := open.Exec(ctx, q, t, db.Args{"period": h.Period}); err != nil {
+			return Hold{}, err
+		}
+		used, reserved, err = h.gone(ctx, q)
+	}
 	if err != nil {
 		return Hold{}, err
 	}

@@ -90,12 +90,13 @@ func Open(ctx context.Context, opts Options) (_ *Engine, err error) {
 // Read runs fn on a snapshot, on one of the read-only connections.
 func (e *Engine) Read(ctx context.Context, fn func(*Tx) error) error { return e.readers.run(ctx, fn) }
 
-// Write runs fn on the one writing connection and returns after the commit that it shares with others. An error of fn undoes what fn did and comes back as it is.
-func (e *Engine) Write(ctx context.Context, fn func(*Tx) error) error {
+// Write runs fn on the one writing connection and returns after the commit that it shares with others, or with soon when fn has run. An error of fn undoes what fn did
+// and comes back as it is.
+func (e *Engine) Write(ctx context.Context, soon bool, fn func(*Tx) error) error {
 	if e.writer == nil {
 		return fault.New(fault.StoreUnavailable, "the database was opened for reading only")
 	}
-	return e.writer.submit(ctx, fn)
+	return e.writer.submit(ctx, soon, fn)
 }
 
 // Waiting is the number of writes in the queue.

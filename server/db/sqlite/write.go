@@ -30,6 +30,7 @@ type job struct {
 	fn     func(*Tx) error
 	taken  atomic.Bool // set by the writer when it begins, or by the caller when it gives up
 	done   chan struct{}
+	soon   bool // its caller goes on once it has run, before the commit
 	err    error
 	panics any  // what fn panicked with, passed on to its caller
 	exited bool // fn ended its goroutine, as t.FailNow does
@@ -38,6 +39,20 @@ type job struct {
 func (j *job) finish(err error) {
 	j.err = err
 	close(j.done)
+}
+
+// ran answers a caller who does not wait for the commit.
+func (j *job) ran() {
+	if j.soon {
+		j.finish(nil)
+	}
+}
+
+// committed answers everybody else.
+func (j *job) committed(err error) {
+	if !j.soon {
+		j.finish(err)
+	}
 }
 
 // writer runs the functions of all callers on one connection. Those that wait at the same time share one commit, and so one sync of the disk.
@@ -82,8 +97,9 @@ func openWriter(ctx context.Context, handle *sqlx.DB, opts Options) (*writer, er
 }
 
 // submit queues fn and waits. A caller who gives up while its function is still in the queue takes it back; later the true outcome is worth the wait.
-func (w *writer) submit(ctx context.Context, fn func(*Tx) error) error {
-	j := &job{fn: fn, done: make(chan struct{})}
+// With soon it returns when fn has run, before the commit.
+func (w *writer) submit(ctx context.Context, soon bool, fn func(*Tx) error) error {
+	j := &job{fn: fn, soon: soon, done: make(chan struct{})}
 	if err := w.enqueue(ctx, j); err != nil {
 		return err
 	}
@@ -260,6 +276,7 @@ func (w *writer) settle(j *job, tx *Tx, saved bool, err error) {
 		}
 	}
 	w.batch = append(w.batch, j)
+	j.ran()
 }
 
 // flush commits the batch and only then answers its callers.
@@ -273,7 +290,7 @@ func (w *writer) flush() {
 	}
 	w.open = false
 	for i, j := range w.batch {
-		j.finish(nil)
+		j.committed(nil)
 		w.batch[i] = nil
 	}
 	w.since += len(w.batch)
@@ -291,7 +308,10 @@ func (w *writer) lose(err error, also ...*job) {
 		w.breakDown(err)
 	}
 	for i, j := range w.batch {
-		j.finish(err)
+		if j.soon {
+			w.log.Error("a write that was not waited for is lost", "error", err)
+		}
+		j.committed(err)
 		w.batch[i] = nil
 	}
 	w.batch = w.batch[:0]
