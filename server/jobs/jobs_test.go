@@ -17,7 +17,8 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var runs, under atomic.Int32
-	enough := make(chan struct{})
+	enough, again := make(chan struct{}), make(chan struct{})
+	var hangs atomic.Int32
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
@@ -34,14 +35,19 @@ func TestRun(t *testing.T) {
 			}
 			return errors.New("no luck")
 		}}, Job{Name: "hangs", Every: time.Millisecond, Limit: 5 * time.Millisecond, Run: func(ctx context.Context) error {
+			if hangs.Add(1) == 2 { // the first one was ended by its limit
+				close(again)
+			}
 			<-ctx.Done()
 			return ctx.Err()
 		}})
 	}()
-	select {
-	case <-enough:
-	case <-time.After(20 * time.Second):
-		t.Fatal("the job does not repeat")
+	for _, c := range []chan struct{}{enough, again} {
+		select {
+		case <-c:
+		case <-time.After(20 * time.Second):
+			t.Fatal("a job does not repeat")
+		}
 	}
 	cancel()
 	<-over
