@@ -53,3 +53,23 @@ var expectations = map[string]string{
 	"README.md":   "stdout 'data: \\[DONE\\]'\nstdout 'Earlier you said: \"My name is Ada.\"'\nstdout 'data-key=\"clw_pk_'",
 	"sessions.md": "stdout '^1 user$'\nstdout '^2 assistant$'\nstdout '^completed$'\nstdout '^id: 2$'",
 }
+
+// TestRecordedOutput holds what the README shows of a real model to the record that `make e2e-llm` wrote.
+func TestRecordedOutput(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := os.ReadFile("../../docs/e2e-llm.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(readme), "<!-- from docs/e2e-llm.md -->")
+	shown, _, closed := strings.Cut(strings.TrimSpace(after), "\n```\n")
+	if !ok || !closed || !strings.HasPrefix(shown, "```text\n") {
+		t.Fatal("the README has no recorded output")
+	}
+	if !strings.Contains(string(record), shown) {
+		t.Errorf("docs/e2e-llm.md does not hold what the README shows:\n%s", shown)
+	}
+}
