@@ -47,15 +47,16 @@ func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { jobs.Run(background, s.log, s.jobs()...) })
-	servers := []*http.Server{s.httpServer(s.api)}
-	failed := make(chan error, 2)
-	go func() { failed <- s.serve(servers[0], ln) }()
+	main, failed := s.httpServer(s.api), make(chan error, 2)
+	servers := []*http.Server{main}
+	go func() { failed <- s.serve(main, ln) }()
 	if s.cfg.MetricsAddr != "" {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", s.metricsPage())
-		servers = append(servers, s.httpServer(mux))
+		metrics := s.httpServer(mux)
+		servers = append(servers, metrics)
 		s.log.Info("serving metrics", "addr", mln.Addr().String())
-		go func() { failed <- servers[1].Serve(mln) }()
+		go func() { failed <- metrics.Serve(mln) }()
 	}
 	ready(ln.Addr().String())
 	select {

@@ -90,7 +90,7 @@ func TestMalformed(t *testing.T) {
 			if a.status != b.status || !strings.Contains(string(a.body), b.has) {
 				t.Errorf("status %d, want %d: %.300s", a.status, b.status, a.body)
 			}
-			if took := time.Since(start); took > 2*time.Second {
+			if took := time.Since(start); took > 10*time.Second { // milliseconds on an idle machine
 				t.Errorf("took %s", took)
 			}
 			if a.status == 200 && !json.Valid(a.body) {
