@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,15 +134,38 @@ func (s *Server) recover(ctx context.Context) error {
 	return err
 }
 
-// sweep settles the reservations of calls whose server is gone, some hundred in a transaction.
+// sweep settles the reservations of calls whose server is gone and returns how many there were.
 func (s *Server) sweep(ctx context.Context, everything bool) (settled int, err error) {
-	for n := 1; n > 0 && err == nil; settled += n {
-		err = s.db.Write(ctx, func(q db.Querier) (err error) {
-			n, err = quotas.Sweep(ctx, q, everything, time.Now())
+	for {
+		now := time.Now()
+		var lost []quotas.Dead
+		err := s.db.Read(ctx, func(q db.Querier) (err error) {
+			lost, err = quotas.Lost(ctx, q, everything, now)
 			return err
 		})
+		if err != nil || len(lost) == 0 {
+			return settled, err
+		}
+		together := 1
+		if everything { // nobody else is there, and the start should not take long
+			together = len(lost)
+		}
+		for some := range slices.Chunk(lost, together) {
+			if err := s.db.Write(ctx, func(q db.Querier) error { return bury(ctx, q, some, now) }); err != nil {
+				return settled, err
+			}
+			settled += len(some)
+		}
 	}
-	return settled, err
+}
+
+func bury(ctx context.Context, q db.Querier, lost []quotas.Dead, now time.Time) error {
+	for _, d := range lost {
+		if err := quotas.Bury(ctx, q, d, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Server) jobs() []jobs.Job {
@@ -149,8 +173,8 @@ func (s *Server) jobs() []jobs.Job {
 		{Name: "key use", Every: 10 * time.Second, Run: s.ring.Flush},
 		{Name: "late records", Every: 2 * time.Second, Limit: time.Minute, Run: s.chat.Pay},
 		{Name: "finished runs", Every: 30 * time.Second, Run: s.hub.Sweep},
-		{Name: "run leases", Every: 10 * time.Second, Run: s.renew},
-		{Name: "lost runs", Every: 15 * time.Second, Run: s.interrupt},
+		{Name: "run leases", Every: 6 * time.Second, Run: s.renew},
+		{Name: "lost runs", Every: 5 * time.Second, Run: s.interrupt},
 		{Name: "dead reservations", Every: time.Minute, Run: func(ctx context.Context) error {
 			_, err := s.sweep(ctx, false)
 			return err

@@ -34,8 +34,8 @@ func TestEveryBadFieldAtOnce(t *testing.T) {
 		{"key", request{Method: "POST", Path: "/v1/keys", Key: acme.Key, Body: `{"scopes":["chat:read","all"],"expires_at":"2001-01-01T00:00:00Z"}`}, 422, []string{"expires_at", "scopes[0]", "scopes[1]"}},
 		{"widget", request{Method: "POST", Path: "/admin/tenants/acme/widgets", Key: r.admin, Body: `{"origins":["http://example.com","https://a.com/path"],"settings":{"color":"#12345"}}`}, 422, []string{"settings.color"}},
 		{"session", request{Method: "POST", Path: "/v1/sessions", Key: acme.Key, Body: `{"titel":"x","metadata":{"a":1},"model":false}`}, 422, []string{"metadata.a", "model", "titel"}},
-		{"query", request{Path: "/v1/sessions?limit=0&cursor=x", Key: acme.Key}, 422, []string{"query.limit"}},
-		{"unknown query", request{Path: "/v1/sessions?limti=3", Key: acme.Key}, 422, []string{"query.limti"}},
+		{"query", request{Path: "/v1/sessions?limit=0&cursor=x", Key: acme.Key}, 422, []string{"limit"}},
+		{"unknown query", request{Path: "/v1/sessions?limti=3", Key: acme.Key}, 422, []string{"limti"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := r.want(c.status, c.req, nil)

@@ -35,7 +35,7 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 		// The one thing that differs from what is printed is the port, which a test may not fix.
 		body := strings.ReplaceAll(shell.String(), "http://127.0.0.1:8787", "$URL")
-		script := "server\nexec clawless tenant create docs\nexec bash page.sh\ncp stdout page.out\n" + expectations[filepath.Base(page)] + "\nstopserver\n-- page.sh --\nset -euo pipefail\n" + body
+		script := "server\nexec bash page.sh\ncp stdout page.out\n" + expectations[filepath.Base(page)] + "\nstopserver\n-- page.sh --\nset -euo pipefail\n" + body
 		name := strings.TrimSuffix(filepath.Base(page), ".md") + ".txtar"
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o644); err != nil {
 			t.Fatal(err)

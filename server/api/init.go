@@ -14,6 +14,7 @@ import (
 // init sets huma's package variables: it offers no other way to choose the error's shape. It is the one init of the server and does nothing a command could notice.
 func init() {
 	huma.DefaultArrayNullable = false
+	huma.ValidateStrictCasing = true // "Title" is not "title": two spellings of one field would be two values of it
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
 		return newEnvelope(nil, status, msg, errs...)
 	}
@@ -77,7 +78,11 @@ func refusal(status int, msg string) *fault.Error {
 
 // detailOf keeps the place and the reason and, for an unknown field, adds the nearest known one.
 func detailOf(op *huma.Operation, e *huma.ErrorDetail) fault.Detail {
-	d := fault.Detail{Field: strings.TrimPrefix(e.Location, "body."), Message: e.Message}
+	d := fault.Detail{Field: strings.TrimPrefix(strings.TrimPrefix(e.Location, "body."), "query."), Message: e.Message}
+	if name, ok := strings.CutPrefix(e.Message, "expected required property "); ok {
+		name = strings.TrimSuffix(name, " to be present")
+		d.Field, d.Message = strings.TrimPrefix(strings.TrimPrefix(e.Location+".", "body.")+name, "."), "is required"
+	}
 	if strings.HasPrefix(e.Message, "json: ") || strings.HasPrefix(e.Message, "invalid character") {
 		d.Message = "not readable as JSON of the documented form"
 	}

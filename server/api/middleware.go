@@ -50,7 +50,7 @@ func (a *API) principal(ctx huma.Context, access Access) (auth.Principal, error)
 		return auth.Principal{}, wrongKind(access.kinds[0])
 	}
 	if access.scope != "" && p.Kind == auth.Key && !p.Has(access.scope) {
-		return auth.Principal{}, fault.New(fault.ScopeMissing, "this key lacks the scope %s; make one with: clawless key create --scope %s", access.scope, access.scope)
+		return auth.Principal{}, fault.New(fault.ScopeMissing, "this key lacks the scope %s; make one with: clawless key create --tenant NAME --scope %s", access.scope, access.scope)
 	}
 	return p, nil
 }

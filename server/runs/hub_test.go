@@ -97,7 +97,7 @@ func TestHubDrains(t *testing.T) {
 		t.Errorf("a new run: %v", err)
 	}
 	for i := range 20 {
-		if c, _ := causes.Load(i); c != error(ErrShutdown) {
+		if c, _ := causes.Load(i); !errors.Is(c.(error), ErrShutdown) {
 			t.Errorf("run %d was stopped by %v", i, c)
 		}
 	}

@@ -124,8 +124,12 @@ func (r Routes) stream(ctx context.Context, in *streamIn) (*streamOut, error) {
 	p := auth.From(ctx)
 	l, ok := r.Hub.Get(p.TenantID, p.VisitorID, in.Run)
 	if !ok {
-		if _, err := r.read(ctx, in.Run); err != nil {
+		run, err := r.read(ctx, in.Run)
+		if err != nil {
 			return nil, err
+		}
+		if run.Status == Running {
+			return nil, fault.New(fault.Conflict, "this run is under way on another server; follow it there").WithRetryAfter(time.Second)
 		}
 		return nil, expired()
 	}

@@ -40,8 +40,9 @@ const (
 	Interrupted Status = "interrupted" // its server stopped; the user message is kept, the answer is not
 )
 
-// lease is how long a run is believed to be alive without word from its server. Renewals come three times as often.
-const lease = 30 * time.Second
+// lease is how long a run is believed to be alive without word from its server. Renewals come three times as often, and it is shorter than a turn waits for the one
+// before it (session_wait), so that a killed server does not cost the next turn of a session.
+const lease = 20 * time.Second
 
 // notFound answers for a missing run, a foreign one and another visitor's alike.
 func notFound() error { return fault.New(fault.NotFound, "no such run") }

@@ -24,7 +24,8 @@ var (
 
 	// A server renews and sweeps the runs of all tenants at once.
 	renew     = db.System("runs.renew", `UPDATE runs SET lease_until = :until WHERE node = :node AND status = 'running'`)
-	interrupt = db.System("runs.interrupt", `UPDATE runs SET status = 'interrupted', error_code = 'run_interrupted', finished_at = :now
+	interrupt = db.System("runs.interrupt", `UPDATE runs SET status = 'interrupted', error_code = 'run_interrupted',
+		error_message = 'the server stopped before the answer was complete; send the turn again', finished_at = :now
 		WHERE status = 'running' AND (:all = 1 OR lease_until < :now)`)
 )
 

@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -200,7 +201,7 @@ func (r Routes) change(ctx context.Context, idOrName, action string, alter func(
 	}
 	err := r.DB.Write(ctx, store)
 	for range 10 { // two changes at once on Postgres, of which neither named a version: the later one applies to what the first made
-		if err != error(errRaced) {
+		if !errors.Is(err, errRaced) {
 			break
 		}
 		err = r.DB.Write(ctx, store)

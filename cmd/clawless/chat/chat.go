@@ -34,7 +34,8 @@ func New(env *cli.Env) *cobra.Command {
 		Short: "Talk to your tenant's assistant",
 		Long: "Talk to your tenant's assistant. Without a message it opens the terminal chat, which keeps the conversation in a session.\n" +
 			"With a message, with - for standard input, or in a pipe it streams one answer to standard output and exits; -o jsonl prints the\n" +
-			"events as they come, -o json the whole answer. Such an answer belongs to no session unless --session names one.",
+			"events as they come, -o json the whole answer. Such an answer belongs to no session unless --session names one.\n" +
+			"Standard input is read with - or without a message, not beside one.",
 		Example: "clawless chat\nclawless chat \"why is the sky blue?\"\ncat report.txt | clawless chat - --system \"Sum this up in three lines.\"\n" +
 			"clawless chat --session ses_06h0an8x5dx3xene18y86hvxj4 \"and at night?\"\nclawless chat \"hello\" --session new -o json",
 		Flags: func(fs *pflag.FlagSet) {
@@ -85,7 +86,11 @@ const maxPiped = 8 << 20
 func (o *options) message() (string, error) {
 	piped := len(o.words) == 0 || len(o.words) == 1 && o.words[0] == "-"
 	if !piped {
-		return strings.Join(o.words, " "), nil
+		text := strings.Join(o.words, " ")
+		if strings.TrimSpace(text) == "" {
+			return "", cli.WithHint(cli.Usagef("the message is empty"), `clawless chat "your question"`)
+		}
+		return text, nil
 	}
 	data, err := io.ReadAll(io.LimitReader(o.env.In, maxPiped+1))
 	if err != nil {

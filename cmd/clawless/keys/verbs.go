@@ -24,6 +24,7 @@ type createOptions struct {
 	name    string
 	scopes  []string
 	expires time.Duration
+	set     *pflag.FlagSet
 }
 
 func newCreate(env *cli.Env) *cobra.Command {
@@ -35,6 +36,7 @@ func newCreate(env *cli.Env) *cobra.Command {
 			"Scopes: chat:write, models:read, sessions:read, sessions:write, usage:read and tenant:read (these are the default), keys:read, keys:write.",
 		Example: "clawless key create --tenant acme\nclawless key create --tenant acme --scope chat:write --expires 720h\nclawless key create --tenant acme -o json | jq -r .key",
 		Flags: func(fs *pflag.FlagSet) {
+			o.set = fs
 			o.addFlag(fs)
 			fs.StringVar(&o.name, "name", "", "`NAME` to remember it by")
 			fs.StringArrayVar(&o.scopes, "scope", nil, "`SCOPE` to grant; repeat it for more (default: all but the management of keys)")
@@ -45,12 +47,15 @@ func newCreate(env *cli.Env) *cobra.Command {
 }
 
 func (o createOptions) run(ctx context.Context) error {
+	if o.set.Changed("expires") && o.expires <= 0 {
+		return cli.Usagef("--expires must be a time to come, such as 720h")
+	}
 	c, err := o.client()
 	if err != nil {
 		return err
 	}
 	body := sdk.CreateKeyRequest{Name: o.name, Scopes: o.scopes}
-	if o.expires > 0 {
+	if o.expires != 0 {
 		at := o.env.Now().Add(o.expires).UTC()
 		body.ExpiresAt = &at
 	}
@@ -65,10 +70,13 @@ func (o createOptions) run(ctx context.Context) error {
 	return showSecret(o.env, *k)
 }
 
-// showSecret prints a key with its secret. For people the secret alone goes to stdout, so that it can be piped; the rest is a note.
+// showSecret prints a key with its secret. For people, and with --quiet, the secret alone goes to stdout, so that it can be piped: an id can be had later, the secret
+// cannot.
 func showSecret(env *cli.Env, k sdk.Key) error {
-	if env.Flags.Output.Machine() || env.Flags.Quiet {
-		return view.One(env.Printer(), k)
+	if env.Flags.Output.Machine() {
+		p := env.Printer()
+		p.Quiet = false
+		return view.One(p, k)
 	}
 	env.Note("key %s; keep it, it is shown this once:", k.ID)
 	_, err := fmt.Fprintln(env.Out, k.Key)

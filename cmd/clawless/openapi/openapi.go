@@ -28,7 +28,7 @@ func New(env *cli.Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if asJSON || env.Flags.Output == "json" {
 				yaml = append(json, '\n')
 			}
 			_, err = env.Out.Write(yaml)

@@ -41,7 +41,7 @@ func (o options) run(ctx context.Context) error {
 	}
 	cfg := loaded.Settings
 	log := cli.Logger(o.env.Err, cfg.LogLevel, cfg.LogFormat)
-	return server.Up(ctx, cfg, o.env.Version, o.env.Getenv("CLAWLESS_ADMIN_KEY"), log, func(s server.Started) {
+	err = server.Up(ctx, cfg, o.env.Version, o.env.Getenv("CLAWLESS_ADMIN_KEY"), log, func(s server.Started) {
 		if err := o.env.RememberLocal(s.URL, s.AdminKey, ""); err != nil {
 			log.Warn("the admin key was not saved in your profile; it is in admin.key in the data folder", "error", err.Error())
 		}
@@ -49,4 +49,5 @@ func (o options) run(ctx context.Context) error {
 		log.Info("ready", "url", s.URL, "version", o.env.Version, "data", cfg.DataDir)
 		o.env.Note("clawless is ready at %s, API reference at %s/docs", s.URL, s.URL)
 	})
+	return cli.WithCode(err, cli.ExitFailure) // not "unreachable", whatever the network said: it is this server that failed
 }

@@ -84,8 +84,14 @@ func (o createOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if o.env.Flags.Output.Machine() || o.env.Flags.Quiet {
-		return view.One(o.env.Printer(), *w)
+	switch {
+	case o.env.Flags.Output.Machine():
+		p := o.env.Printer()
+		p.Quiet = false // the publishable key is shown this once
+		return view.One(p, *w)
+	case o.env.Flags.Quiet:
+		_, err := fmt.Fprintln(o.env.Out, w.PublishableKey)
+		return err
 	}
 	o.env.Note("widget %s; put this into the page:", w.ID)
 	_, err = fmt.Fprintln(o.env.Out, w.Snippet)

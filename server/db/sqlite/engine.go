@@ -42,6 +42,18 @@ type Options struct {
 	Log       *slog.Logger
 }
 
+// private makes the file, if it is not there, for its owner alone: it holds conversations. SQLite gives its log and index the same mode.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("it cannot be opened for writing; change the owner or permissions of the file and its folder: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // Open opens the file in the data folder, or makes it. It refuses a folder that another process uses, and a file that is not ours or newer than this program, without touching it.
 // Its errors are sentences for the operator. The caller closes the Engine.
 func Open(ctx context.Context, opts Options) (_ *Engine, err error) {
@@ -71,6 +83,9 @@ func Open(ctx context.Context, opts Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	if !opts.ReadOnly {
+		if err := private(e.path); err != nil {
+			return nil, fileError(e.path, err)
+		}
 		e.writeDB = openHandle(e.path, "rwc", 1, writerPragmas)
 		if e.writer, err = openWriter(ctx, e.writeDB, opts); err != nil {
 			return nil, fileError(e.path, err)
