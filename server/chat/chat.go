@@ -154,8 +154,10 @@ func (c *Chat) prepare(ctx context.Context, r *dialect.Request) (*call, error) {
 	if err := permit(t, who, r); err != nil {
 		return nil, err
 	}
+	// Only an answer that comes in pieces can be ended where the budget ends. One that has no limit of its own is streamed from the provider even if its caller waits for the whole.
+	stream := r.Stream || t.MonthlyTokens() > 0 && r.MaxTokens == 0
 	return &call{who: who, tenant: t, requestID: cmp.Or(api.RequestID(ctx), ids.New(ids.Request)), user: r.User, limited: r.MaxTokens > 0,
-		req: &llm.Request{Tools: r.Tools, Params: r.Params, Stream: r.Stream}}, nil
+		req: &llm.Request{Tools: r.Tools, Params: r.Params, Stream: stream}}, nil
 }
 
 func shuttingDown() error {
