@@ -162,7 +162,8 @@ func (s *sessions) take() (string, error) {
 // request is a chat completion of 32 words.
 func request(base, model, session string, headers map[string]string, stream bool) (*h1.Request, error) {
 	body := map[string]any{
-		"model": model,
+		"model":      model,
+		"max_tokens": 512, // without a limit of its own an answer would be streamed from the provider, so that a budget can end it
 		"messages": []any{
 			map[string]any{"role": "user", "content": strings.TrimSpace(strings.Repeat("word ", 32))},
 		},
