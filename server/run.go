@@ -182,7 +182,8 @@ func (s *Server) jobs() []jobs.Job {
 		{Name: "old replays", Every: time.Hour, Run: s.book.Prune},
 	}
 	if s.db.Dialect() == db.Postgres {
-		list = append(list, jobs.Job{Name: "revoked callers", Every: 3 * time.Second, Run: s.dismiss})
+		list = append(list, jobs.Job{Name: "revoked callers", Every: 3 * time.Second, Run: s.dismiss},
+			jobs.Job{Name: "runs cancelled elsewhere", Every: time.Second, Run: s.heed})
 	}
 	return list
 }
@@ -192,6 +193,22 @@ func (s *Server) interrupt(ctx context.Context) error {
 		_, err := runs.Interrupt(ctx, q, false, time.Now())
 		return err
 	})
+}
+
+// heed stops the runs that another replica was told to cancel.
+func (s *Server) heed(ctx context.Context) error {
+	if len(s.hub.Active()) == 0 {
+		return nil
+	}
+	var asked []string
+	err := s.db.Read(ctx, func(q db.Querier) (err error) {
+		asked, err = runs.Asked(ctx, q, s.node)
+		return err
+	})
+	if len(asked) > 0 {
+		s.hub.StopWhere(func(r runs.Run) bool { return slices.Contains(asked, r.ID) }, runs.ErrCancelled)
+	}
+	return err
 }
 
 // dismiss ends the work of callers whom another replica has revoked or suspended. Their next request is refused within a second; what they have under way within some.

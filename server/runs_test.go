@@ -368,3 +368,70 @@ func TestManyReaders(t *testing.T) {
 		t.Errorf("the starter got %d bytes", len(got))
 	}
 }
+
+// TestRunElsewhere: a replica that does not have a run says how it stands, has it cancelled by the server that has it, and does not pretend that its events are gone.
+func TestRunElsewhere(t *testing.T) {
+	each(t, nil, func(t *testing.T, r *rig) {
+		acme := r.tenant("acme", nil)
+		model := r.up.on("there", func(c *upcall) {
+			c.text("partial")
+			<-c.gone
+		})
+		f := r.stream(post(acme.Key, ask(model, "x", map[string]any{"session_id": r.session(acme.Key, nil), "stream": true})))
+		id := f.res.Header.Get("Clawless-Run-Id")
+		f.next()
+		f.next()
+		replica := r.replica()
+		if v := replica.run(acme.Key, id); v.Status != "running" || v.Error != nil {
+			t.Errorf("the run: %+v", v)
+		}
+		if a := replica.want(409, request{Path: "/v1/runs/" + id + "/stream", Key: acme.Key}, nil); a.header.Get("Retry-After") == "" {
+			t.Errorf("%s", a.body)
+		}
+		cancelled := make(chan run, 1)
+		go func() {
+			var v run
+			replica.want(200, request{Method: "POST", Path: "/v1/runs/" + id + "/cancel", Key: acme.Key}, &v)
+			cancelled <- v
+		}()
+		eventually(t, patience, "the run ends", func() bool {
+			if err := r.s.heed(t.Context()); err != nil { // what its periodic job does
+				t.Fatal(err)
+			}
+			return r.run(acme.Key, id).Status != "running"
+		})
+		if v := await(t, "the cancel", cancelled); v.Status != "cancelled" || v.Error == nil || v.Error.Code != "run_cancelled" || v.Usage.Output != 2 {
+			t.Errorf("cancelled: %+v", v)
+		}
+		if _, failed, _ := collect(t, f.rest()); failed == nil || failed.Code != "run_cancelled" {
+			t.Errorf("its reader: %+v", failed)
+		}
+	})
+}
+
+// TestUnstorableWords: what a provider says, and no database keeps, neither loses the run nor what it has cost.
+func TestUnstorableWords(t *testing.T) {
+	each(t, nil, func(t *testing.T, r *rig) {
+		acme := r.tenant("acme", map[string]any{"monthly_tokens": 1_000_000})
+		ses := r.session(acme.Key, nil)
+		said := r.up.on("said", func(c *upcall) {
+			c.json(`{"choices":[{"message":{"content":"a\u0000b","reasoning_content":"c\u0000d","tool_calls":[{"id":"e\u0000","function":{"name":"f\u0000","arguments":"{\"g\":\"\u0000\"}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`)
+		})
+		r.turn(acme.Key, ses, said, "x")
+		if all := r.messages(acme.Key, ses, 10); len(all) != 2 || all[1].Content != "a\x00b" {
+			t.Errorf("messages: %+v", all)
+		}
+		refused := r.up.on("refused", refuse(400, "application/json", `{"error":{"message":"bad \u0000 thing","type":"invalid_request_error\u0000","code":"c\u0000"}}`))
+		a := r.want(400, post(acme.Key, ask(refused, "y", map[string]any{"session_id": ses})), nil)
+		if v := r.run(acme.Key, a.header.Get("Clawless-Run-Id")); v.Status != "failed" {
+			t.Errorf("the run: %+v", v)
+		}
+		if rows := r.settled(acme, 1); rows[0].Outcome != "completed" {
+			t.Errorf("ledger: %+v", rows)
+		}
+		for _, body := range []string{`{"model":"lab/x\u0000"`, `{"model":"lab/x","user":"u\u0000"`, `{"model":"lab/x","session_id":"s\u0000"`, `{"model":"lab/` + strings.Repeat("x", 300) + `"`, `{"model":"lab/x","user":"` + strings.Repeat("u", 300) + `"`} {
+			r.want(400, post(acme.Key, body+`,"messages":[{"role":"user","content":"x"}]}`), nil)
+		}
+		r.want(400, request{Method: "POST", Path: "/v1/sessions", Key: acme.Key, Body: `{"title":"\u0000"}`}, nil)
+	})
+}

@@ -314,6 +314,34 @@ func TestSessionPaging(t *testing.T) {
 	})
 }
 
+// TestSessionChangesAtOnce: changes of different settings, and turns meanwhile, lose nothing of one another.
+func TestSessionChangesAtOnce(t *testing.T) {
+	each(t, nil, func(t *testing.T, r *rig) {
+		acme := r.tenant("acme", nil)
+		model := r.up.on("any", answer("ok"))
+		for round := range 5 {
+			ses := r.session(acme.Key, nil)
+			var wg sync.WaitGroup
+			for _, body := range []string{`{"model":"lab/x"}`, `{"system_prompt":"p"}`, `{"metadata":{"a":"b"}}`} {
+				wg.Go(func() {
+					r.want(200, request{Method: "PATCH", Path: "/v1/sessions/" + ses, Key: acme.Key, Body: body}, nil)
+				})
+			}
+			wg.Go(func() { r.turn(acme.Key, ses, model, "first words") })
+			wg.Wait()
+			got := string(r.do(request{Path: "/v1/sessions/" + ses, Key: acme.Key}).body)
+			for _, want := range []string{`"title":"first words"`, `"model":"lab/x"`, `"system_prompt":"p"`, `"metadata":{"a":"b"}`, `"message_count":2`} {
+				if !strings.Contains(got, want) {
+					t.Errorf("round %d lacks %s: %s", round, want, got)
+				}
+			}
+		}
+		ses := r.session(acme.Key, nil)
+		r.want(422, request{Method: "PATCH", Path: "/v1/sessions/" + ses, Key: acme.Key, Body: map[string]any{"metadata": map[string]string{"k": strings.Repeat("x", 3000)}}}, nil)
+		r.want(422, request{Method: "POST", Path: "/v1/sessions", Key: acme.Key, Body: map[string]any{"metadata": map[string]string{strings.Repeat("x", 65): ""}}}, nil)
+	})
+}
+
 // TestDeleteWhileRunning: a session that is deleted under its run takes its messages along; the run's end is told, its tokens are billed, and nothing comes back.
 func TestDeleteWhileRunning(t *testing.T) {
 	each(t, nil, func(t *testing.T, r *rig) {

@@ -114,6 +114,7 @@ func TestWidgetDoor(t *testing.T) {
 				}
 			}
 		}
+		r.want(413, request{Method: "POST", Path: "/v1/widget/session", Body: `{"visitor_id":"` + strings.Repeat("x", 8<<10) + `"}`}, nil) // before any key is looked at
 		a := r.want(200, request{Path: "/v1/widget/config", Key: w.Key, Header: map[string]string{"Origin": good}}, nil)
 		if got := strings.TrimSpace(string(a.body)); got != `{"title":"Hi","greeting":"a < b","color":"#00ff7F","position":"left","theme":"dark"}` {
 			t.Errorf("config: %s", got)

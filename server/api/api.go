@@ -136,7 +136,10 @@ func Handle[I, O any](a *API, access Access, op huma.Operation, fn func(context.
 		op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the scope `" + access.scope + "`.")
 	}
 	op.Extensions = map[string]any{}
-	op.MaxBodyBytes = a.opts.MaxBody + 1 // huma counts the limit itself as too much
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = a.opts.MaxBody
+	}
+	op.MaxBodyBytes++ // huma counts the limit itself as too much
 	op.BodyReadTimeout = a.opts.BodyTimeout
 	op.RejectUnknownQueryParameters = op.Metadata[dialect] == nil
 	defer func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/clawless/clawless/server/chat/dialect"
@@ -30,7 +31,7 @@ var errLeft = fault.New(fault.Canceled, "the reader left")
 // relay streams the call's chunks to yield and keeps what the call comes to in k. It cuts an answer that has grown beyond its bounds or its budget, and returns
 // the fault with which it ended: errLeft when the reader left.
 func (c *Chat) relay(ctx context.Context, k *call, yield func(llm.Chunk, error) bool) error {
-	journal := journal{chat: c, call: k}
+	journal := &journal{chat: c, call: k}
 	for chunk, err := range c.models.Stream(ctx, k.target, k.req) {
 		if err != nil {
 			return explain(ctx, err)
@@ -138,9 +139,7 @@ func (c *Chat) mustWrite(ctx context.Context, what string, k *call, fn func(cont
 	err := c.db.Write(ctx, func(q db.Querier) error { return fn(ctx, q) })
 	if err != nil {
 		c.opts.Log.Error(what+" not recorded", "request_id", k.requestID, "run", k.runID, "tenant", k.tenant.ID, "error", err.Error())
-		if temporary(err) {
-			c.debts.add(debt{what: what, requestID: k.requestID, write: fn})
-		}
+		c.debts.add(debt{what: what, requestID: k.requestID, write: fn}, err)
 	}
 	return err
 }
@@ -203,6 +202,7 @@ type journal struct {
 	chat *Chat
 	call *call
 	last time.Time
+	busy atomic.Bool // a note is being written, beside the stream: a slow disk must not hold it up
 }
 
 const journalEvery = time.Second
@@ -212,14 +212,16 @@ func (j *journal) note(ctx context.Context) {
 	if j.last.IsZero() {
 		j.last = now
 	}
-	if now.Sub(j.last) < journalEvery {
+	if now.Sub(j.last) < journalEvery || !j.busy.CompareAndSwap(false, true) {
 		return
 	}
 	j.last = now
-	err := j.chat.db.Write(ctx, func(q db.Querier) error {
-		return quotas.Delivered(ctx, q, j.call.hold, j.call.input()+j.call.answer.Size.Tokens(), now)
-	})
-	if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
-		j.chat.opts.Log.Warn("delivered tokens not noted", "request_id", j.call.requestID, "error", err.Error())
-	}
+	hold, tokens := j.call.hold, j.call.input()+j.call.answer.Size.Tokens()
+	go func() {
+		defer j.busy.Store(false)
+		err := j.chat.db.Write(ctx, func(q db.Querier) error { return quotas.Delivered(ctx, q, hold, tokens, now) })
+		if err != nil && ctx.Err() == nil {
+			j.chat.opts.Log.Warn("delivered tokens not noted", "request_id", j.call.requestID, "error", err.Error())
+		}
+	}()
 }

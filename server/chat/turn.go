@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/clawless/clawless/server/api"
@@ -35,13 +36,25 @@ func (c *Chat) turn(ctx context.Context, r *dialect.Request) (*runs.Live, error)
 	if err != nil {
 		return nil, err
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if !c.flights.enter(k, stop) { // while it waits it can be stopped like a call, and then like a run
+		return nil, shuttingDown()
+	}
+	defer c.flights.leave(k)
+	live, err := c.queue(ctx, k, r)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return nil, fault.From(cause)
+	}
+	return live, err
+}
+
+// queue waits for the turn's place in its session and starts it.
+func (c *Chat) queue(ctx context.Context, k *call, r *dialect.Request) (*runs.Live, error) {
 	wait, cancel := context.WithTimeout(ctx, c.opts.SessionWait)
 	defer cancel()
 	leave, err := c.lanes.enter(wait, lane(k.tenant.ID, k.sessionID))
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, fault.From(ctx.Err())
-		}
 		return nil, busy()
 	}
 	if err := c.take(ctx, wait, k, r); err != nil {
@@ -117,7 +130,7 @@ func (c *Chat) record(ctx context.Context, k *call, failure error) error {
 	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, Status: runs.Completed, FinishReason: string(k.answer.Finish), FinishedAt: db.At(now)}
 	if failure != nil {
 		f := fault.From(failure)
-		run.Status, run.ErrorCode, run.ErrorMessage, run.FinishReason = runs.Failed, string(f.Code), f.Message, ""
+		run.Status, run.ErrorCode, run.ErrorMessage, run.FinishReason = runs.Failed, string(f.Code), storable(f.Message), ""
 		switch {
 		case stopped(failure):
 			run.Status = runs.Cancelled
@@ -143,10 +156,15 @@ func (c *Chat) record(ctx context.Context, k *call, failure error) error {
 	})
 }
 
+// storable takes out of a provider's words what no database keeps.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
+}
+
 // message is what the assistant said. Of a broken answer the text is kept and half-made tool calls are not.
 func (k *call) message(failure error) (m sessions.Message, spoke bool) {
 	u := k.answer.Total(k.input())
-	m = sessions.Message{ID: ids.New(ids.Message), SessionID: k.sessionID, RunID: k.runID, Role: "assistant", Reasoning: k.answer.Reasoning(), Model: k.target.ID,
+	m = sessions.Message{ID: ids.New(ids.Message), SessionID: k.sessionID, RunID: k.runID, Role: "assistant", Reasoning: storable(k.answer.Reasoning()), Model: k.target.ID,
 		FinishReason: string(k.answer.Finish), InputTokens: u.Input, OutputTokens: u.Output}
 	text := k.answer.Text()
 	if text != "" {

@@ -76,11 +76,13 @@ func (h Hold) gone(ctx context.Context, q db.Querier) (used, reserved int64, err
 }
 
 // Extend sets aside up to tokens more for an answer that goes on, and returns how many it got: none when the budget is used up or the call is settled.
+// It locks the hold before the month, as Settle does, so that the two never wait for each other.
 func Extend(ctx context.Context, q db.Querier, h Hold, tokens int64) (int64, error) {
-	used, reserved, err := h.gone(ctx, q)
-	if fault.Is(err, fault.NotFound) {
-		return 0, nil
+	t := db.TenantOf(h.TenantID)
+	if n, err := widen.Exec(ctx, q, t, db.Args{"id": h.ID, "tokens": 0}); err != nil || n == 0 {
+		return 0, err
 	}
+	used, reserved, err := h.gone(ctx, q)
 	if err != nil {
 		return 0, err
 	}
@@ -90,9 +92,7 @@ func Extend(ctx context.Context, q db.Querier, h Hold, tokens int64) (int64, err
 	if tokens < smallestAnswer {
 		return 0, nil
 	}
-	t := db.TenantOf(h.TenantID)
-	n, err := widen.Exec(ctx, q, t, db.Args{"id": h.ID, "tokens": tokens})
-	if err != nil || n == 0 {
+	if _, err := widen.Exec(ctx, q, t, db.Args{"id": h.ID, "tokens": tokens}); err != nil {
 		return 0, err
 	}
 	_, err = reserve.Exec(ctx, q, t, db.Args{"period": h.Period, "tokens": tokens})
@@ -146,8 +146,8 @@ func GiveBack(ctx context.Context, q db.Querier, h Hold) error {
 	return err
 }
 
-// deadHold is a hold whose server is gone, with what its run says of it.
-type deadHold struct {
+// Dead is a hold whose server is gone, with what its run says of it.
+type Dead struct {
 	TenantID  string `db:"tenant_id"`
 	ID        string `db:"id"`
 	Period    string `db:"period"`
@@ -160,33 +160,28 @@ type deadHold struct {
 	Model     string `db:"model"`
 }
 
-// Sweep bills and releases up to 500 holds of calls whose server is gone: those past their time, or any when this server is the only one and has just started.
-// What had been delivered is billed as counted, prompt and answer in one sum. It returns how many holds there were; none means that nothing is left.
-func Sweep(ctx context.Context, q db.Querier, everything bool, now time.Time) (int, error) {
+// Lost reads up to 500 holds of calls whose server is gone: those past their time, or any when this server is the only one and has just started.
+func Lost(ctx context.Context, q db.Querier, everything bool, now time.Time) (rows []Dead, err error) {
 	flag := 0
 	if everything {
 		flag = 1
 	}
-	var rows []deadHold
-	if err := dead.Select(ctx, q, &rows, db.Args{"now": db.At(now), "everything": flag}); err != nil {
-		return 0, err
+	err = dead.Select(ctx, q, &rows, db.Args{"now": db.At(now), "everything": flag})
+	return rows, err
+}
+
+// Bury releases a dead hold and bills what had been delivered, as counted: prompt and answer in one sum. One that somebody else has settled stays as it is.
+// Where several servers sweep, each needs a transaction of its own, or they could wait for each other.
+func Bury(ctx context.Context, q db.Querier, d Dead, now time.Time) error {
+	h := Hold{ID: d.ID, TenantID: d.TenantID, Period: d.Period}
+	if d.Delivered == 0 {
+		return GiveBack(ctx, q, h)
 	}
-	for _, r := range rows {
-		h := Hold{ID: r.ID, TenantID: r.TenantID, Period: r.Period}
-		if r.Delivered == 0 {
-			if err := GiveBack(ctx, q, h); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		e := Entry{TenantID: r.TenantID, RequestID: r.ID, RunID: r.RunID, SessionID: r.SessionID, KeyID: r.KeyID, EndUser: r.EndUser, Provider: r.Provider, Model: r.Model,
-			Source: Counted, Outcome: "interrupted"}
-		e.Usage.Output = r.Delivered
-		if _, err := Settle(ctx, q, h, e, now); err != nil {
-			return 0, err
-		}
-	}
-	return len(rows), nil
+	e := Entry{TenantID: d.TenantID, RequestID: d.ID, RunID: d.RunID, SessionID: d.SessionID, KeyID: d.KeyID, EndUser: d.EndUser, Provider: d.Provider, Model: d.Model,
+		Source: Counted, Outcome: "interrupted"}
+	e.Usage.Output = d.Delivered
+	_, err := Settle(ctx, q, h, e, now)
+	return err
 }
 
 // Month reads a tenant's usage of a period.

@@ -103,13 +103,39 @@ func (r Routes) cancel(ctx context.Context, in *RunPath) (*runOut, error) {
 		}
 	}
 	run, err := r.read(ctx, in.Run)
+	if err == nil && run.Status == Running {
+		run, err = r.cancelElsewhere(ctx, run)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if run.Status == Running {
-		return nil, fault.New(fault.Conflict, "this run is under way on another server; cancel it there")
-	}
 	return &runOut{Body: wire(run)}, nil
+}
+
+const (
+	elsewhere = 10 * time.Second // for another server to stop a run
+	lookAgain = 200 * time.Millisecond
+)
+
+// cancelElsewhere has a run stopped by the server that has it.
+func (r Routes) cancelElsewhere(ctx context.Context, run Run) (Run, error) {
+	err := r.DB.Write(ctx, func(q db.Querier) error { return Ask(ctx, q, db.TenantOf(run.TenantID), run.ID) })
+	if err != nil {
+		return run, err
+	}
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for patience := time.Now().Add(elsewhere); time.Now().Before(patience); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return run, ctx.Err()
+		}
+		if run, err = r.read(ctx, run.ID); err != nil || run.Status != Running {
+			return run, err
+		}
+	}
+	return run, fault.New(fault.Conflict, "the server that has this run was asked to stop it and has not done so yet; look at the run again in a moment").WithRetryAfter(time.Second)
 }
 
 func (r Routes) stream(ctx context.Context, in *streamIn) (*streamOut, error) {
@@ -174,7 +200,7 @@ func WriteEvent(out *sse.Writer, e Event, withID, withUsage bool) error {
 
 func wire(r Run) RunBody {
 	b := RunBody{ID: r.ID, SessionID: r.SessionID, Status: string(r.Status), Model: r.Model, FinishReason: r.FinishReason, StartedAt: r.StartedAt.Time}
-	if r.ErrorCode != "" {
+	if r.ErrorCode != "" && r.Status != Running {
 		b.Error = &RunError{Code: r.ErrorCode, Message: r.ErrorMessage}
 	}
 	if r.Status != Running {

@@ -22,7 +22,11 @@ var (
 		input_tokens = :input_tokens, output_tokens = :output_tokens, cached_tokens = :cached_tokens, finished_at = :finished_at
 		WHERE tenant_id = :tenant_id AND id = :id AND status = 'running'`)
 
-	// A server renews and sweeps the runs of all tenants at once.
+	// A run is stopped by its own server, which another one asks through the row.
+	ask = db.Scoped("runs.ask", `UPDATE runs SET error_code = 'run_cancelled' WHERE tenant_id = :tenant_id AND id = :id AND status = 'running'`)
+
+	// A server renews, sweeps and stops the runs of all tenants at once.
+	asked     = db.System("runs.asked", `SELECT id FROM runs WHERE node = :node AND status = 'running' AND error_code = 'run_cancelled'`)
 	renew     = db.System("runs.renew", `UPDATE runs SET lease_until = :until WHERE node = :node AND status = 'running'`)
 	interrupt = db.System("runs.interrupt", `UPDATE runs SET status = 'interrupted', error_code = 'run_interrupted',
 		error_message = 'the server stopped before the answer was complete; send the turn again', finished_at = :now
@@ -79,6 +83,18 @@ func Finish(ctx context.Context, q db.Querier, r Run) error {
 	_, err := finish.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "status": string(r.Status), "error_code": orNull(r.ErrorCode), "error_message": orNull(r.ErrorMessage),
 		"finish_reason": orNull(r.FinishReason), "input_tokens": r.Usage.Input, "output_tokens": r.Usage.Output, "cached_tokens": r.Usage.Cached, "finished_at": r.FinishedAt})
 	return err
+}
+
+// Ask tells the server that has the run to stop it, which it does within a second or two.
+func Ask(ctx context.Context, q db.Querier, t db.Tenant, id string) error {
+	_, err := ask.Exec(ctx, q, t, db.Args{"id": id})
+	return err
+}
+
+// Asked lists the runs of this server that others have asked to be stopped.
+func Asked(ctx context.Context, q db.Querier, node string) (ids []string, err error) {
+	err = asked.Select(ctx, q, &ids, db.Args{"node": node})
+	return ids, err
 }
 
 // Renew says that this server's runs are alive; it is a periodic job.

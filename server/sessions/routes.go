@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"time"
 
@@ -123,6 +124,9 @@ func (r Routes) create(ctx context.Context, in *createIn) (*sessionOut, error) {
 		if p.Kind == auth.Visitor && (b.Model != "" || b.SystemPrompt != "" || b.User != "") {
 			return nil, fault.New(fault.Forbidden, "a widget's visitor cannot choose model, system_prompt or user")
 		}
+		if err := checkMetadata(b.Metadata); err != nil {
+			return nil, err
+		}
 		s.Title, s.Model, s.SystemPrompt, s.EndUser = b.Title, b.Model, b.SystemPrompt, b.User
 		maps.Copy(s.Metadata, b.Metadata)
 	}
@@ -168,55 +172,55 @@ func (r Routes) update(ctx context.Context, in *updateIn) (*sessionOut, error) {
 	if auth.From(ctx).Kind == auth.Visitor && (b.Model != nil || b.SystemPrompt != nil) {
 		return nil, fault.New(fault.Forbidden, "a widget's visitor cannot choose model or system_prompt")
 	}
-	return r.change(ctx, in.Session, func(q db.Querier, s *Session, now time.Time) error {
-		if b.Title != nil {
-			s.Title = *b.Title
-		}
-		if b.Model != nil {
-			s.Model = *b.Model
-		}
-		if b.SystemPrompt != nil {
-			s.SystemPrompt = *b.SystemPrompt
-		}
-		if b.Metadata != nil {
-			s.Metadata = b.Metadata
-		}
-		return Update(ctx, q, *s, now)
+	if err := checkMetadata(b.Metadata); err != nil {
+		return nil, err
+	}
+	return r.change(ctx, func(q db.Querier, now time.Time) (Session, error) {
+		return Update(ctx, q, tenant(ctx), Owner(ctx), in.Session, Change{b.Title, b.Model, b.SystemPrompt, b.Metadata}, now)
 	})
 }
 
 func (r Routes) reset(ctx context.Context, in *SessionPath) (*sessionOut, error) {
-	return r.change(ctx, in.Session, func(q db.Querier, s *Session, now time.Time) error {
-		s.Epoch++
-		_, err := reset.Exec(ctx, q, tenant(ctx), db.Args{"id": s.ID, "now": db.At(now)})
-		return err
+	return r.change(ctx, func(q db.Querier, now time.Time) (Session, error) {
+		return Reset(ctx, q, tenant(ctx), Owner(ctx), in.Session, now)
 	})
 }
 
-func (r Routes) change(ctx context.Context, id string, alter func(db.Querier, *Session, time.Time) error) (*sessionOut, error) {
+func (r Routes) change(ctx context.Context, alter func(db.Querier, time.Time) (Session, error)) (*sessionOut, error) {
 	var s Session
-	now := time.Now()
 	err := r.DB.Write(ctx, func(q db.Querier) (err error) {
-		if s, err = Get(ctx, q, tenant(ctx), Owner(ctx), id); err != nil {
-			return err
-		}
-		s.UpdatedAt = db.At(now)
-		return alter(q, &s, now)
+		s, err = alter(q, time.Now())
+		return err
 	})
 	return answer(ctx, s, err)
 }
 
 func (r Routes) delete(ctx context.Context, in *SessionPath) (*none, error) {
 	return nil, r.DB.Write(ctx, func(q db.Querier) error {
-		s, err := Get(ctx, q, tenant(ctx), Owner(ctx), in.Session)
-		if err != nil {
+		if err := Delete(ctx, q, tenant(ctx), Owner(ctx), in.Session); err != nil {
 			return err
 		}
-		if _, err := remove.Exec(ctx, q, tenant(ctx), db.Args{"id": s.ID}); err != nil {
-			return err
-		}
-		return r.Audit(ctx, q, s.TenantID, "session.delete", s.ID)
+		return r.Audit(ctx, q, auth.From(ctx).TenantID, "session.delete", in.Session)
 	})
+}
+
+// The longest that a key and a text of metadata may be, in bytes.
+const (
+	maxMetadataKey  = 64
+	maxMetadataText = 2000
+)
+
+// checkMetadata validates what a schema of a map cannot.
+func checkMetadata(m map[string]string) error {
+	for k, v := range m {
+		if len(k) > maxMetadataKey || len(v) > maxMetadataText {
+			d := fault.Detail{Field: "metadata", Message: fmt.Sprintf("a key may have %d characters and its text %d", maxMetadataKey, maxMetadataText)}
+			f := fault.New(fault.ValidationFailed, "%s: %s", d.Field, d.Message).WithParam(d.Field)
+			f.Details = []fault.Detail{d}
+			return f
+		}
+	}
+	return nil
 }
 
 func (r Routes) messages(ctx context.Context, in *messagesIn) (*messagesOut, error) {

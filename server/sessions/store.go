@@ -23,10 +23,13 @@ var (
 	listOwn = db.Scoped("sessions.list_own", `SELECT `+columns+` FROM sessions
 		WHERE tenant_id = :tenant_id AND end_user = :owner AND (updated_at < :at OR (updated_at = :at AND id < :id))
 		ORDER BY updated_at DESC, id DESC LIMIT :limit`)
-	update = db.Scoped("sessions.update", `UPDATE sessions SET title = :title, model = :model, system_prompt = :system_prompt, metadata = :metadata, updated_at = :now
-		WHERE tenant_id = :tenant_id AND id = :id`)
-	reset  = db.Scoped("sessions.reset", `UPDATE sessions SET epoch = epoch + 1, updated_at = :now WHERE tenant_id = :tenant_id AND id = :id`)
-	remove = db.Scoped("sessions.delete", `DELETE FROM sessions WHERE tenant_id = :tenant_id AND id = :id`)
+	// Each changes in one step, so that two at once lose nothing of one another. NULL leaves a setting as it is.
+	update = db.Scoped("sessions.update", `UPDATE sessions SET title = COALESCE(:title, title), model = COALESCE(:model, model),
+		system_prompt = COALESCE(:system_prompt, system_prompt), metadata = COALESCE(:metadata, metadata), updated_at = :now
+		WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner) RETURNING `+columns)
+	reset = db.Scoped("sessions.reset", `UPDATE sessions SET epoch = epoch + 1, updated_at = :now
+		WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner) RETURNING `+columns)
+	remove = db.Scoped("sessions.delete", `DELETE FROM sessions WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner)`)
 	bump   = db.Scoped("sessions.bump", `UPDATE sessions SET last_sequence = last_sequence + 1, updated_at = :now,
 		title = CASE WHEN title = '' THEN :title ELSE title END
 		WHERE tenant_id = :tenant_id AND id = :id RETURNING last_sequence, epoch`)
@@ -117,16 +120,23 @@ func Insert(ctx context.Context, q db.Querier, s Session) error {
 
 // Get reads a session. A non-empty owner sees only its own; anything else is as if it did not exist.
 func Get(ctx context.Context, q db.Querier, t db.Tenant, owner, id string) (Session, error) {
+	return one(ctx, q, t, get, db.Args{"id": id, "owner": owner})
+}
+
+// one runs a statement that gives a session.
+func one(ctx context.Context, q db.Querier, t db.Tenant, stmt db.ScopedStatement, args db.Args) (Session, error) {
 	var r row
-	err := get.Get(ctx, q, t, &r, db.Args{"id": id, "owner": owner})
+	err := stmt.Get(ctx, q, t, &r, args)
 	if fault.Is(err, fault.NotFound) {
-		return Session{}, fault.New(fault.NotFound, "no such session")
+		return Session{}, notFound()
 	}
 	if err != nil {
 		return Session{}, err
 	}
 	return r.session()
 }
+
+func notFound() error { return fault.New(fault.NotFound, "no such session") }
 
 // List reads up to limit sessions that come after the position, the last used first.
 func List(ctx context.Context, q db.Querier, t db.Tenant, owner string, at time.Time, id string, limit int) ([]Session, error) {
@@ -151,14 +161,43 @@ func List(ctx context.Context, q db.Querier, t db.Tenant, owner string, at time.
 	return out, nil
 }
 
-// Update stores a session's settings.
-func Update(ctx context.Context, q db.Querier, s Session, now time.Time) error {
-	meta, err := json.Marshal(s.Metadata)
-	if err != nil {
-		return err
+// Change is what is new in a session's settings; nil leaves one as it is.
+type Change struct {
+	Title, Model, SystemPrompt *string
+	Metadata                   map[string]string
+}
+
+// Update changes a session's settings and returns it. A non-empty owner changes only its own.
+func Update(ctx context.Context, q db.Querier, t db.Tenant, owner, id string, c Change, now time.Time) (Session, error) {
+	args := db.Args{"id": id, "owner": owner, "title": c.Title, "model": c.Model, "system_prompt": c.SystemPrompt, "metadata": nil, "now": db.At(now)}
+	for _, name := range []string{"title", "model", "system_prompt"} {
+		if p := args[name].(*string); p != nil {
+			args[name] = *p
+		} else {
+			args[name] = nil
+		}
 	}
-	_, err = update.Exec(ctx, q, db.TenantOf(s.TenantID), db.Args{"id": s.ID, "title": s.Title, "model": s.Model, "system_prompt": s.SystemPrompt,
-		"metadata": string(meta), "now": db.At(now)})
+	if c.Metadata != nil {
+		meta, err := json.Marshal(c.Metadata)
+		if err != nil {
+			return Session{}, err
+		}
+		args["metadata"] = string(meta)
+	}
+	return one(ctx, q, t, update, args)
+}
+
+// Reset starts a session over with an empty context and returns it. A non-empty owner resets only its own.
+func Reset(ctx context.Context, q db.Querier, t db.Tenant, owner, id string, now time.Time) (Session, error) {
+	return one(ctx, q, t, reset, db.Args{"id": id, "owner": owner, "now": db.At(now)})
+}
+
+// Delete removes a session with its messages and runs. A non-empty owner removes only its own.
+func Delete(ctx context.Context, q db.Querier, t db.Tenant, owner, id string) error {
+	n, err := remove.Exec(ctx, q, t, db.Args{"id": id, "owner": owner})
+	if err == nil && n == 0 {
+		return notFound()
+	}
 	return err
 }
 
@@ -174,7 +213,7 @@ func Append(ctx context.Context, q db.Querier, t db.Tenant, m *Message, now time
 	}
 	err := bump.Get(ctx, q, t, &at, db.Args{"id": m.SessionID, "title": title, "now": db.At(now)})
 	if fault.Is(err, fault.NotFound) {
-		return fault.New(fault.NotFound, "no such session")
+		return notFound()
 	}
 	if err != nil {
 		return err

@@ -101,7 +101,9 @@ func (r Routes) Register(a *api.API) {
 	api.Handle(a, api.OperatorOnly(), op("delete-widget", "DELETE", "/admin/tenants/{tenant}/widgets/{widget}", "Delete a widget; its key stops working at once", 204), r.delete)
 	// These two check the publishable key themselves: it opens nothing else.
 	api.Handle(a, api.Public(), op("get-widget-config", "GET", "/v1/widget/config", "Read how the widget looks", 200), r.config)
-	api.Handle(a, api.Public(), op("create-widget-session", "POST", "/v1/widget/session", "Exchange the publishable key for a visitor token", 200), r.session)
+	open := op("create-widget-session", "POST", "/v1/widget/session", "Exchange the publishable key for a visitor token", 200)
+	open.MaxBodyBytes = 4 << 10 // anybody may send one, and it is read before the key is known
+	api.Handle(a, api.Public(), open, r.session)
 }
 
 func (r Routes) create(ctx context.Context, in *createIn) (*widgetOut, error) {

@@ -16,6 +16,7 @@ const (
 	maxMessages = 2000
 	maxTools    = 256
 	maxStops    = 16
+	maxName     = 256 // bytes of what is stored with every call
 	// MaxOutput is the most tokens a caller may ask for; no model writes more, and sums stay far from overflow.
 	MaxOutput = 10_000_000
 )
@@ -80,6 +81,9 @@ func Read(body []byte) (*Request, error) {
 		inner.read("include_usage", &req.IncludeUsage, "true or false", false)
 		r.take("stream_options", inner)
 	}
+	r.short("model", req.Model)
+	r.short("session_id", req.SessionID)
+	r.short("user", req.User)
 	req.Messages = r.messages()
 	req.Tools = r.tools()
 	r.params(req)
@@ -130,7 +134,18 @@ func (r *reader) read(name string, into any, wanted string, required bool) bool 
 		r.fail(name, "must be %s", wanted)
 		return false
 	}
+	if s, ok := into.(*string); ok && strings.IndexByte(*s, 0) >= 0 { // no database keeps it, and what cannot be recorded must not be answered
+		r.fail(name, "must not hold a zero byte")
+		return false
+	}
 	return true
+}
+
+// short refuses a name that is longer than names are.
+func (r *reader) short(name, value string) {
+	if len(value) > maxName {
+		r.fail(name, "at most %d characters", maxName)
+	}
 }
 
 func (r *reader) object(name string) (object, bool) {
