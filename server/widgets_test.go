@@ -114,12 +114,17 @@ func TestWidgetDoor(t *testing.T) {
 				}
 			}
 		}
-		r.want(413, request{Method: "POST", Path: "/v1/widget/session", Body: `{"visitor_id":"` + strings.Repeat("x", 8<<10) + `"}`}, nil) // before any key is looked at
 		a := r.want(200, request{Path: "/v1/widget/config", Key: w.Key, Header: map[string]string{"Origin": good}}, nil)
 		if got := strings.TrimSpace(string(a.body)); got != `{"title":"Hi","greeting":"a < b","color":"#00ff7F","position":"left","theme":"dark"}` {
 			t.Errorf("config: %s", got)
 		}
 	})
+}
+
+// TestWidgetBody: what anybody may send is small, and refused before any key is looked at.
+func TestWidgetBody(t *testing.T) {
+	r := lite(t, nil)
+	r.want(413, request{Method: "POST", Path: "/v1/widget/session", Body: `{"visitor_id":"` + strings.Repeat("x", 8<<10) + `"}`}, nil)
 }
 
 // TestWidgetPreflight: browsers ask first, without a credential, and a shared cache keeps apart what belongs to different origins (cases 14 and 15).

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/chat/window"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/ids"
@@ -81,7 +82,7 @@ func (c *Chat) begin(ctx context.Context, k *call, r *dialect.Request) error {
 		return err
 	}
 	added := kept(r.Messages)
-	if err := checkResults(history, added); err != nil {
+	if err := window.Check(history, added); err != nil {
 		return err
 	}
 	own := slices.DeleteFunc(slices.Clone(r.Messages), isKept)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/clawless/clawless/server/chat/dialect"
-	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/chat/window"
 	"github.com/clawless/clawless/server/llm"
 )
 
@@ -32,18 +32,18 @@ func (c *Chat) room(ctx context.Context, k *call, fixed dialect.Size, maxTokens 
 	if i < 0 || list[i].ContextWindow <= 0 {
 		return contextTokens
 	}
-	window := int64(list[i].ContextWindow)
+	size := int64(list[i].ContextWindow)
 	answer := maxTokens
 	if answer == 0 {
-		answer = min(window/4, answerStep)
+		answer = min(size/4, answerStep)
 	}
-	return min(contextTokens, max((window-answer-fixed.Tokens())*9/10, window/8)) // counting is right to about a tenth
+	return min(contextTokens, max((size-answer-fixed.Tokens())*9/10, size/8)) // counting is right to about a tenth
 }
 
 // remember sets what the provider gets: the newest part of the memory that fits.
 func (k *call) remember(m memory) {
 	k.memory = m
-	shown := window(m.history, m.room)
+	shown := window.Fit(m.history, m.room)
 	k.shown = len(shown)
 	k.send(append(slices.Clip(m.instructions), shown...))
 }
@@ -51,106 +51,11 @@ func (k *call) remember(m memory) {
 // shrink cuts the history further, for a model whose window turned out to be smaller. It reports false when there is nothing left to cut.
 func (k *call) shrink() bool {
 	for room := min(k.memory.room, dialect.Prompt(k.req.Messages, nil).Tokens()) / 2; room >= smallestRoom; room /= 2 {
-		if len(window(k.memory.history, room)) < k.shown {
+		if len(window.Fit(k.memory.history, room)) < k.shown {
 			k.memory.room = room
 			k.remember(k.memory)
 			return true
 		}
 	}
 	return false
-}
-
-// window keeps the newest part of a history that fits the budget and that no provider refuses: a tool call and its results are one unit, a result without its call
-// and a call without its results are left out, and the first message is not an assistant's. The newest unit is kept whatever it costs.
-// history is oldest first; so is the answer.
-func window(history []llm.Message, budget int64) []llm.Message {
-	units := split(history)
-	keep := len(units)
-	for left := budget; keep > 0; keep-- {
-		cost := dialect.Prompt(units[keep-1], nil).Tokens()
-		if cost > left && keep < len(units) {
-			break
-		}
-		left -= cost
-	}
-	units = units[keep:]
-	for len(units) > 0 && units[0][0].Role == "assistant" {
-		units = units[1:]
-	}
-	return slices.Concat(units...)
-}
-
-// split makes units: a plain message alone, or an assistant's calls with all their results.
-func split(history []llm.Message) [][]llm.Message {
-	var units [][]llm.Message
-	for i := 0; i < len(history); i++ {
-		m := history[i]
-		switch {
-		case m.Role == "tool":
-			continue // its call was cut off or never answered in full
-		case m.Role == "assistant" && len(m.ToolCalls) > 0:
-			unit, end := callUnit(history, i)
-			if unit != nil {
-				units = append(units, unit)
-			}
-			i = end - 1
-		default:
-			units = append(units, history[i:i+1])
-		}
-	}
-	return units
-}
-
-// callUnit gathers the calls at i and one result for each; end is the message after them. Without all results only what the assistant said remains.
-func callUnit(history []llm.Message, i int) (unit []llm.Message, end int) {
-	m := history[i]
-	open := map[string]bool{}
-	for _, c := range m.ToolCalls {
-		open[c.ID] = true
-	}
-	unit = []llm.Message{m}
-	for end = i + 1; end < len(history) && history[end].Role == "tool"; end++ {
-		if open[history[end].ToolCallID] {
-			delete(open, history[end].ToolCallID)
-			unit = append(unit, history[end])
-		}
-	}
-	if len(open) == 0 {
-		return unit, end
-	}
-	if llm.TextOf(m.Content) == "" {
-		return nil, end
-	}
-	m.ToolCalls = nil
-	return []llm.Message{m}, end
-}
-
-// checkResults refuses tool results that answer no open call, or not all of them: the model would never see them.
-func checkResults(history, added []llm.Message) error {
-	results := map[string]bool{}
-	for _, m := range added {
-		if m.Role == "tool" {
-			results[m.ToolCallID] = true
-		}
-	}
-	if len(results) == 0 {
-		return nil
-	}
-	var calls []llm.ToolCall
-	if n := len(history); n > 0 && history[n-1].Role == "assistant" {
-		calls = history[n-1].ToolCalls
-	}
-	if len(calls) == 0 || added[0].Role != "tool" {
-		return fault.New(fault.InvalidRequest, "the session waits for no tool result at this place; a turn's tool results come first and answer the calls of the message before").WithParam("messages")
-	}
-	for _, c := range calls {
-		if !results[c.ID] {
-			return fault.New(fault.InvalidRequest, "the results must answer every tool call of the message before; %s has none", c.ID).WithParam("messages")
-		}
-		delete(results, c.ID)
-	}
-	if len(results) > 0 {
-		return fault.New(fault.InvalidRequest, "a tool result answers a call that was not made").WithParam("messages")
-	}
-	return nil
 }
