@@ -2,7 +2,8 @@ package keys
 
 import (
 	"context"
-	"strings"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ func (r *Ring) Verify(ctx context.Context, secret string) (auth.Principal, error
 	case ids.ValidSecret(ids.SecretKey, secret):
 	case ids.ValidSecret(ids.AdminKey, secret):
 		kind, stmt = auth.Operator, adminByDigest
-	case strings.HasPrefix(secret, ids.PublishableKey):
+	case ids.ValidSecret(ids.PublishableKey, secret):
 		return auth.Principal{}, fault.New(fault.Forbidden, "a publishable key (clw_pk_...) only opens the widget; use a secret key on your server")
 	default:
 		return auth.Principal{}, invalid()
@@ -84,7 +85,8 @@ func (r *Ring) Flush(ctx context.Context) error {
 		return nil
 	}
 	return r.db.Write(ctx, func(q db.Querier) error {
-		for id, u := range used {
+		for _, id := range slices.Sorted(maps.Keys(used)) { // in one order, or two servers could wait for each other
+			u := used[id]
 			if _, err := touch.Exec(ctx, q, db.TenantOf(u.tenantID), db.Args{"id": id, "at": db.At(u.at)}); err != nil {
 				return err
 			}
