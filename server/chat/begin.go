@@ -115,17 +115,17 @@ func (c *Chat) recall(ctx context.Context, k *call) (s sessions.Session, history
 // insert is the transaction that begins a turn: all of it happens, or nothing.
 func (c *Chat) insert(ctx context.Context, q db.Querier, k *call, r *dialect.Request, s sessions.Session, added []llm.Message, now time.Time) (err error) {
 	t := db.TenantOf(k.tenant.ID)
-	fresh, err := sessions.Get(ctx, q, t, k.who.VisitorID, s.ID)
+	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, SessionID: s.ID, KeyID: k.who.KeyID, EndUser: k.who.VisitorID, RequestID: k.requestID, Status: runs.Running,
+		Model: k.target.ID, Provider: k.target.Provider.Name(), StartedAt: db.At(now)}
+	if err = runs.Insert(ctx, q, run, c.opts.Node); err != nil {
+		return err
+	}
+	fresh, err := sessions.Get(ctx, q, t, k.who.VisitorID, s.ID) // after the lane is taken: on Postgres that may have waited for the end of another turn
 	if err != nil {
 		return err
 	}
 	if fresh.LastSequence != s.LastSequence || fresh.Epoch != s.Epoch {
 		return errMoved
-	}
-	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, SessionID: s.ID, KeyID: k.who.KeyID, EndUser: k.who.VisitorID, RequestID: k.requestID, Status: runs.Running,
-		Model: k.target.ID, Provider: k.target.Provider.Name(), StartedAt: db.At(now)}
-	if err = runs.Insert(ctx, q, run, c.opts.Node); err != nil {
-		return err
 	}
 	if k.hold, err = quotas.Reserve(ctx, q, c.budget(k, r.MaxTokens), now); err != nil {
 		return err

@@ -213,14 +213,18 @@ func (r Routes) rotate(ctx context.Context, tenant, id string, body *RotateKeyRe
 			return err
 		}
 		k, secret = Issue(tenantID, Grant{Name: old.Name, Scopes: old.Scopes, ExpiresAt: old.ExpiresAt.Time}, now)
-		if err := Insert(ctx, q, k, ids.Digest(secret)); err != nil {
-			return err
-		}
 		end := now.Add(grace)
 		if !old.ExpiresAt.IsZero() && old.ExpiresAt.Before(end) {
 			end = old.ExpiresAt.Time
 		}
-		if _, err := retire.Exec(ctx, q, t, db.Args{"id": id, "expires_at": db.At(end), "rotated_to": k.ID}); err != nil {
+		n, err := retire.Exec(ctx, q, t, db.Args{"id": id, "expires_at": db.At(end), "rotated_to": k.ID})
+		if err != nil {
+			return err
+		}
+		if n == 0 { // somebody else was faster
+			return fault.New(fault.Conflict, "this key was rotated a moment ago; list the keys to find its successor")
+		}
+		if err := Insert(ctx, q, k, ids.Digest(secret)); err != nil {
 			return err
 		}
 		return r.Audit(ctx, q, tenantID, "key.rotate", id)

@@ -20,8 +20,9 @@ var (
 		WHERE tenant_id = :tenant_id AND (created_at < :at OR (created_at = :at AND id < :id))
 		ORDER BY created_at DESC, id DESC LIMIT :limit`)
 	revoke = db.Scoped("keys.revoke", `UPDATE api_keys SET status = 'revoked' WHERE tenant_id = :tenant_id AND id = :id`)
-	retire = db.Scoped("keys.retire", `UPDATE api_keys SET expires_at = :expires_at, rotated_to = :rotated_to WHERE tenant_id = :tenant_id AND id = :id`)
-	touch  = db.Scoped("keys.touch", `UPDATE api_keys SET last_used_at = :at WHERE tenant_id = :tenant_id AND id = :id`)
+	retire = db.Scoped("keys.retire", `UPDATE api_keys SET expires_at = :expires_at, rotated_to = :rotated_to
+		WHERE tenant_id = :tenant_id AND id = :id AND rotated_to IS NULL`)
+	touch = db.Scoped("keys.touch", `UPDATE api_keys SET last_used_at = :at WHERE tenant_id = :tenant_id AND id = :id`)
 
 	// The look-up of a key is what finds the tenant, so it cannot name one.
 	byDigest = db.System("keys.by_digest", `SELECT k.id, k.tenant_id, t.status AS tenant_status, k.scopes, k.status, k.expires_at, k.last_used_at

@@ -60,6 +60,9 @@ func Insert(ctx context.Context, q db.Querier, r Run, node string) error {
 	if fault.Is(err, fault.Conflict) {
 		return fault.Wrap(err, fault.SessionBusy, "another turn of this session is still running; wait for it, or cancel its run").WithRetryAfter(time.Second)
 	}
+	if fault.Is(err, fault.NotFound) { // deleted a moment ago
+		return fault.Wrap(err, fault.NotFound, "no such session")
+	}
 	return err
 }
 
