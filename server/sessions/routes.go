@@ -176,7 +176,7 @@ func (r Routes) update(ctx context.Context, in *updateIn) (*sessionOut, error) {
 		return nil, err
 	}
 	return r.change(ctx, func(q db.Querier, now time.Time) (Session, error) {
-		return Update(ctx, q, tenant(ctx), Owner(ctx), in.Session, Change{b.Title, b.Model, b.SystemPrompt, b.Metadata}, now)
+		return Update(ctx, q, tenant(ctx), Owner(ctx), in.Session, Change(b), now)
 	})
 }
 
