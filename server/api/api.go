@@ -126,6 +126,9 @@ func Dialect(op huma.Operation) huma.Operation {
 	return op
 }
 
+// ownBody is how large a body of our own operations may be: they take settings and no images, and are read into memory several times their size.
+const ownBody = 1 << 20
+
 // Handle registers one operation. Errors of fn are faults or become internal errors.
 func Handle[I, O any](a *API, access Access, op huma.Operation, fn func(context.Context, *I) (*O, error)) {
 	op.Security = access.security()
@@ -138,6 +141,9 @@ func Handle[I, O any](a *API, access Access, op huma.Operation, fn func(context.
 	op.Extensions = map[string]any{}
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = a.opts.MaxBody
+		if op.Metadata[dialect] == nil {
+			op.MaxBodyBytes = min(ownBody, a.opts.MaxBody)
+		}
 	}
 	op.MaxBodyBytes++ // huma counts the limit itself as too much
 	op.BodyReadTimeout = a.opts.BodyTimeout

@@ -152,7 +152,7 @@ func TestStoreFailsAfterTheAnswer(t *testing.T) {
 	}
 	var said []sessions.Message
 	if err := b.db.Read(t.Context(), func(q db.Querier) (err error) {
-		said, err = sessions.Messages(t.Context(), q, db.TenantOf(b.tenant), b.session, 0, 10)
+		said, _, err = sessions.Messages(t.Context(), q, db.TenantOf(b.tenant), b.session, 0, 10)
 		return err
 	}); err != nil || len(said) != 2 || llm.TextOf(said[1].Content) != "dear words" {
 		t.Errorf("messages: %+v, %v", said, err)

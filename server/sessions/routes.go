@@ -229,26 +229,34 @@ func (r Routes) messages(ctx context.Context, in *messagesIn) (*messagesOut, err
 		return nil, err
 	}
 	var rows []Message
+	var more bool
 	err = r.DB.Read(ctx, func(q db.Querier) error {
 		s, err := Get(ctx, q, tenant(ctx), Owner(ctx), in.Session)
 		if err != nil {
 			return err
 		}
 		if in.Order == "asc" {
-			rows, err = Messages(ctx, q, tenant(ctx), s.ID, after, in.Limit+1)
+			rows, more, err = Messages(ctx, q, tenant(ctx), s.ID, after, in.Limit)
 			return err
 		}
 		if after == 0 {
 			after = s.LastSequence + 1
 		}
-		rows, err = MessagesBack(ctx, q, tenant(ctx), s.ID, after, in.Limit+1)
+		rows, more, err = MessagesBack(ctx, q, tenant(ctx), s.ID, after, in.Limit)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	body := func(m Message) MessageBody { return wireMessage(ctx, m) }
-	return &messagesOut{Body: api.PageOf(rows, in.Limit, body, func(m Message) string { return api.NumberCursor(m.Sequence) })}, nil
+	page := api.Page[MessageBody]{Data: make([]MessageBody, len(rows)), HasMore: more}
+	for i, m := range rows {
+		page.Data[i] = wireMessage(ctx, m)
+	}
+	if more {
+		next := api.NumberCursor(rows[len(rows)-1].Sequence)
+		page.NextCursor = &next
+	}
+	return &messagesOut{Body: page}, nil
 }
 
 func tenant(ctx context.Context) db.Tenant { return db.TenantOf(auth.From(ctx).TenantID) }

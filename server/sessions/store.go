@@ -233,21 +233,6 @@ func Append(ctx context.Context, q db.Querier, t db.Tenant, m *Message, now time
 	return err
 }
 
-// Messages reads up to limit messages after a sequence, oldest first.
-func Messages(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, after int64, limit int) ([]Message, error) {
-	return read(ctx, q, t, messages, db.Args{"session_id": sessionID, "after": after, "limit": limit})
-}
-
-// MessagesBack reads up to limit messages before a sequence, newest first.
-func MessagesBack(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, before int64, limit int) ([]Message, error) {
-	return read(ctx, q, t, messagesBack, db.Args{"session_id": sessionID, "before": before, "limit": limit})
-}
-
-// Newest reads up to limit messages of one epoch before a sequence, newest first.
-func Newest(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, epoch, before int64, limit int) ([]Message, error) {
-	return read(ctx, q, t, newest, db.Args{"session_id": sessionID, "epoch": epoch, "before": before, "limit": limit})
-}
-
 // OfRun reads the messages that a run wrote, oldest first.
 func OfRun(ctx context.Context, q db.Querier, t db.Tenant, sessionID, runID string) ([]Message, error) {
 	return read(ctx, q, t, ofRun, db.Args{"session_id": sessionID, "run_id": runID})
