@@ -111,6 +111,9 @@ func TestStoreFailsAfterTheAnswer(t *testing.T) {
 	var release func()
 	var b *bench
 	b = newBench(t, func(yield func(llm.Chunk, error) bool) {
+		if err := b.db.Write(context.Background(), func(db.Querier) error { return nil }); err != nil { // the reservation is on disk
+			t.Error(err)
+		}
 		release = b.block()
 		yield(llm.Chunk{Text: "dear words", FinishReason: llm.FinishStop, Usage: &llm.Usage{Input: 5, Output: 2}}, nil)
 	})
