@@ -248,6 +248,9 @@ func (s *Server) renew(ctx context.Context) error {
 func (s *Server) drain(ctx context.Context, servers []*http.Server) {
 	s.log.Info("draining", "limit", s.cfg.DrainTimeout.String(), "runs", len(s.hub.Active()))
 	s.finishWork(ctx)
+	if left := len(s.chat.Holders()); left > 0 {
+		s.log.Error("some answers did not end when they were told to", "callers", left)
+	}
 	last, cancelLast := context.WithTimeout(ctx, settleTime)
 	defer cancelLast()
 	for _, srv := range servers {

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/clawless/clawless/server/runs"
 )
@@ -101,6 +102,9 @@ func (c *Chat) Drain(ctx context.Context) {
 	case <-idle:
 	case <-ctx.Done():
 		c.flights.stop(func(Holder) bool { return true }, runs.ErrShutdown)
-		<-idle
+		select {
+		case <-idle:
+		case <-time.After(runs.LastWait):
+		}
 	}
 }

@@ -158,7 +158,7 @@ func (h *Hub) dropLocked(now time.Time) {
 	}
 }
 
-// Drain refuses new runs, gives those under way until ctx ends, then stops them and waits until they have settled.
+// Drain refuses new runs, gives those under way until ctx ends, then stops them and waits until they have settled, LastWait at most.
 func (h *Hub) Drain(ctx context.Context) {
 	h.mu.Lock()
 	h.draining = true
@@ -174,5 +174,11 @@ func (h *Hub) Drain(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	h.StopWhere(func(Run) bool { return true }, ErrShutdown)
-	<-idle
+	select {
+	case <-idle:
+	case <-time.After(LastWait):
+	}
 }
+
+// LastWait is how long work that was told to stop may take to settle when the server ends. What takes longer is left behind: the next start puts it right.
+const LastWait = 15 * time.Second
