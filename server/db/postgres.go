@@ -96,6 +96,9 @@ func (e *postgresEngine) transaction(wait, ctx context.Context, opts *sql.TxOpti
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing; after a panic it frees the connection
 	if err := within(&pgTx{ctx: ctx, tx: tx}, fn); err != nil {
+		if ctx.Err() != nil && fault.Is(err, fault.StoreUnavailable) { // a connection that was closed because the caller left; what ended it says more
+			return fault.From(ctx.Err())
+		}
 		return err
 	}
 	if err := tx.Commit(); err != nil {
