@@ -139,7 +139,7 @@ func (a *API) claim(ctx huma.Context, op huma.Operation, p auth.Principal, key s
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
-	sum := sha256.Sum256(append([]byte(r.URL.Path+"\n"), body...))
+	sum := sha256.Sum256(append([]byte(r.URL.Path+"\n"+r.Header.Get("Clawless-Session")+"\n"), body...))
 	return Claim{TenantID: p.TenantID, Route: op.OperationID + " " + p.VisitorID, Key: key, BodyHash: hex.EncodeToString(sum[:])}, nil
 }
 

@@ -43,7 +43,9 @@ func newEnvelope(ctx huma.Context, status int, msg string, errs ...error) *envel
 			var d huma.ErrorDetailer
 			if errors.As(err, &d) {
 				e := d.ErrorDetail()
-				f.Details = append(f.Details, detailOf(op, e))
+				if len(f.Details) < maxDetails {
+					f.Details = append(f.Details, detailOf(op, e))
+				}
 			}
 		}
 		summarize(f)
@@ -53,6 +55,9 @@ func newEnvelope(ctx huma.Context, status int, msg string, errs ...error) *envel
 	}
 	return envelopeOf(f, id, isDialect)
 }
+
+// maxDetails bounds what is told of a request: one made of errors alone must not cost more than it did to send.
+const maxDetails = 50
 
 func refusal(status int, msg string) *fault.Error {
 	switch status {

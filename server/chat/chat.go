@@ -112,6 +112,7 @@ func (k *call) input() int64 { return k.size.Tokens() }
 func (k *call) send(messages []llm.Message) {
 	k.req.Messages = messages
 	k.size = dialect.Prompt(messages, k.req.Tools)
+	k.size.AddParams(k.req.Params)
 }
 
 // defaultModel is what "default" means to a tenant.

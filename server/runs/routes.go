@@ -148,12 +148,12 @@ func (r Routes) stream(ctx context.Context, in *streamIn) (*streamOut, error) {
 		after = n
 	}
 	p := auth.From(ctx)
+	run, err := r.read(ctx, in.Run) // also of a run that is held here: its session may have been deleted
+	if err != nil {
+		return nil, err
+	}
 	l, ok := r.Hub.Get(p.TenantID, p.VisitorID, in.Run)
 	if !ok {
-		run, err := r.read(ctx, in.Run)
-		if err != nil {
-			return nil, err
-		}
 		if run.Status == Running {
 			return nil, fault.New(fault.Conflict, "this run is under way on another server; follow it there").WithRetryAfter(time.Second)
 		}

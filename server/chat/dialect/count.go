@@ -61,8 +61,17 @@ func Prompt(messages []llm.Message, tools []llm.Tool) Size {
 	return s
 }
 
+// AddParams counts the parameters that a provider reads like a prompt: a schema can be as long as one.
+func (s *Size) AddParams(params map[string]json.RawMessage) {
+	for _, name := range []string{"response_format", "tool_choice", "logit_bias"} {
+		s.add(string(params[name]))
+	}
+}
+
 func (s *Size) message(m llm.Message) {
 	s.tokens += messageTokens
+	s.add(m.Name)
+	s.add(m.ToolCallID)
 	s.content(m.Content)
 	for _, c := range m.ToolCalls {
 		s.add(c.ID)
@@ -81,10 +90,16 @@ func (s *Size) content(c json.RawMessage) {
 		s.add(string(c))
 		return
 	}
-	for _, p := range parts {
-		s.add(p.Text)
-		if p.Type != "text" {
+	var raw []json.RawMessage
+	_ = json.Unmarshal(c, &raw) // it was a list a moment ago
+	for i, p := range parts {
+		switch p.Type {
+		case "text":
+			s.add(p.Text)
+		case "image_url":
 			s.tokens += imageTokens
+		default: // a file or a recording can hold as much text as it has bytes
+			s.add(string(raw[i]))
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/clawless/clawless/server/llm"
 )
 
+const maxLabel = 256 // of names and ids, far above what anybody makes
+
 var roles = []string{"system", "developer", "user", "assistant", "tool"}
 
 // messages reads the conversation. Fields that are not looked for here (refusal, annotations, audio, cache_control…) are sent back by clients verbatim and ignored.
@@ -46,6 +48,9 @@ func (r *reader) message() llm.Message {
 	}
 	r.read("name", &m.Name, "a string", false)
 	r.read("tool_call_id", &m.ToolCallID, "a string", false)
+	if len(m.Name) > maxLabel || len(m.ToolCallID) > maxLabel {
+		r.fail("name", "name and tool_call_id have at most %d characters", maxLabel)
+	}
 	m.ToolCalls = r.toolCalls()
 	switch {
 	case m.Role == "tool" && m.ToolCallID == "":
@@ -68,7 +73,15 @@ func (r *reader) content() json.RawMessage {
 		return nil
 	}
 	for i, p := range parts {
+		if r.full() {
+			break
+		}
 		part, ok := asObject(p)
+		for key := range part { // decoders take Text for text, and the last of the two would be counted while the provider reads the first
+			if plain := strings.ToLower(key); plain != key && (plain == "text" || plain == "type") {
+				r.fail(fmt.Sprintf("content[%d].%s", i, key), "must be spelt %s", plain)
+			}
+		}
 		var kind string
 		if !ok || json.Unmarshal(part["type"], &kind) != nil || kind == "" {
 			r.fail(fmt.Sprintf("content[%d].type", i), "is required, for example text or image_url")
@@ -84,6 +97,9 @@ func (r *reader) toolCalls() []llm.ToolCall {
 	}
 	calls := make([]llm.ToolCall, 0, len(raw))
 	for i, v := range raw {
+		if r.full() {
+			break
+		}
 		at := fmt.Sprintf("tool_calls[%d]", i)
 		fields, ok := asObject(v)
 		if !ok {

@@ -98,12 +98,23 @@ func trimSpace(b []byte) []byte {
 }
 
 func (r *reader) fail(field, format string, args ...any) {
+	if r.full() {
+		return
+	}
 	r.bad = append(r.bad, fault.Detail{Field: field, Message: fmt.Sprintf(format, args...)})
 }
+
+// maxBad bounds what is told of a request: one made of errors alone must not cost more than it did to send.
+const maxBad = 50
+
+func (r *reader) full() bool { return len(r.bad) >= maxBad }
 
 // take adds what is wrong inside a field.
 func (r *reader) take(field string, inner reader) {
 	for _, d := range inner.bad {
+		if r.full() {
+			return
+		}
 		r.bad = append(r.bad, fault.Detail{Field: field + "." + d.Field, Message: d.Message})
 	}
 }

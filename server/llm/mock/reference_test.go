@@ -30,3 +30,17 @@ func TestReference(t *testing.T) {
 		t.Errorf("%s is stale; write it again with make generate", path)
 	}
 }
+
+// TestSampleIsBounded: a schema of a kilobyte that branches into itself must not ask for more values than any memory holds.
+func TestSampleIsBounded(t *testing.T) {
+	props, required := []string{}, []string{}
+	for i := range 30 {
+		name := string(rune('a'+i%26)) + strings.Repeat("x", i/26)
+		props = append(props, `"`+name+`":{"$ref":"#"}`)
+		required = append(required, `"`+name+`"`)
+	}
+	schema := `{"type":"object","properties":{` + strings.Join(props, ",") + `},"required":[` + strings.Join(required, ",") + `]}`
+	if out := sample([]byte(schema), "x"); len(out) > 1<<20 {
+		t.Errorf("the sample has %d bytes", len(out))
+	}
+}

@@ -39,13 +39,17 @@ type sampler struct {
 	text    string
 	quoted  []string
 	numbers []string
+	nodes   int // values made so far
 }
 
 // maxDepth ends schemas that refer to themselves.
 const maxDepth = 12
 
+// maxNodes ends those that branch: a schema of a kilobyte could ask for more values than any memory holds.
+const maxNodes = 10_000
+
 func (s *sampler) value(schema map[string]any, depth int) any {
-	if depth > maxDepth {
+	if s.nodes++; depth > maxDepth || s.nodes > maxNodes {
 		return nil
 	}
 	if ref, ok := schema["$ref"].(string); ok {
