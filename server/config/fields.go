@@ -25,6 +25,7 @@ const (
 	KindBool     Kind = "bool"
 	KindBytes    Kind = "bytes"    // 20MiB, 20971520
 	KindDuration Kind = "duration" // 30s, 10m, 24h
+	KindNumber   Kind = "number"   // 0.3
 	KindList     Kind = "list"     // a,b or a list in the file
 	KindMap      Kind = "map"      // a=x,b=y or a mapping in the file
 )
@@ -95,6 +96,8 @@ func kindOf(sf reflect.StructField) Kind {
 		return KindDuration
 	case sf.Type.Kind() == reflect.Bool:
 		return KindBool
+	case sf.Type.Kind() == reflect.Float64:
+		return KindNumber
 	case sf.Type.Kind() == reflect.Slice:
 		return KindList
 	case sf.Type.Kind() == reflect.Map:

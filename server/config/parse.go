@@ -55,6 +55,8 @@ func (f Field) parse(value any) (any, error) {
 		return parseDuration(text)
 	case KindBytes:
 		return parseBytes(text)
+	case KindNumber:
+		return parseNumber(text)
 	}
 	if len(f.OneOf) > 0 && !slices.Contains(f.OneOf, text) {
 		return nil, fmt.Errorf("%q is not one of %s", text, strings.Join(f.OneOf, ", "))
@@ -81,6 +83,14 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is not a duration such as 30s, 10m or 24h", text)
 	}
 	return d, nil
+}
+
+func parseNumber(text string) (float64, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return 0, fmt.Errorf("%q is not a number such as 0.3", text)
+	}
+	return n, nil
 }
 
 var byteUnits = []struct {

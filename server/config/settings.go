@@ -27,6 +27,12 @@ type Settings struct {
 	DefaultModel   string              `name:"default_model" value:"MODEL" usage:"model of a tenant that has not chosen one, as provider/model" note:"the first configured provider's, else mock/lorem"`
 	SystemPrompt   string              `name:"system_prompt" value:"TEXT" usage:"system prompt of a tenant that has not set one"`
 	Models         map[string]string   `name:"models" value:"NAME=MODEL,..." usage:"other names for models, as NAME=provider/model"`
+	PricesFile     string              `name:"prices_file" value:"FILE" usage:"JSON file with prices and abilities of models, which goes before the built-in table"`
+	TierModels     map[string]string   `name:"tier_models" value:"MODEL=TIER,..." default:"anthropic/*=enterprise" usage:"models, or patterns such as anthropic/*, that need at least this tier"`
+	AutoWeak       string              `name:"auto_weak" value:"MODEL" usage:"cheap model of the pair behind the model auto" note:"the small one of the first configured provider"`
+	AutoStrong     string              `name:"auto_strong" value:"MODEL" usage:"strong model of the pair behind the model auto" note:"the large one of the first configured provider"`
+	StrongShare    float64             `name:"strong_share" value:"SHARE" default:"0.3" usage:"share of the auto calls that may go to the strong model, from 0 to 1"`
+	FallbackModels []string            `name:"fallback_models" value:"MODEL,..." usage:"models of a tenant without a list of its own that may answer when the chosen one fails, in order"`
 	Providers      map[string]Provider `name:"providers"`
 	DiscoverOllama bool                `name:"discover_ollama" default:"true" usage:"look for a local Ollama at start and offer its models"`
 
@@ -40,10 +46,15 @@ type Settings struct {
 type Provider struct {
 	Driver     string   `name:"driver" value:"DRIVER" usage:"kind of the provider" note:"its name when that is a driver, else openai"`
 	BaseURL    string   `name:"base_url" value:"URL" usage:"root of its API" note:"the driver's"`
-	APIKey     Secret   `name:"api_key" value:"KEY" usage:"its API key" note:"the vendor's own variable"`
-	APIKeyFile string   `name:"api_key_file" value:"FILE" usage:"file that holds the API key"`
+	APIKey     Secret   `name:"api_key" value:"KEY" usage:"its API key, or several with commas between them, which take over from each other" note:"the vendor's own variable"`
+	APIKeyFile string   `name:"api_key_file" value:"FILE" usage:"file that holds the API key, or several on lines of their own"`
 	AccountID  string   `name:"account_id" value:"ID" usage:"account, for vendors whose address holds one"`
 	Models     []string `name:"models" value:"MODEL,..." usage:"models to offer, for servers that cannot list their own" note:"those that it lists"`
+
+	ConnectTimeout    time.Duration `name:"connect_timeout" value:"DURATION" default:"10s" usage:"how long making a connection may take"`
+	FirstTokenTimeout time.Duration `name:"first_token_timeout" value:"DURATION" default:"2m" usage:"how long a streamed answer may take to begin"`
+	IdleTimeout       time.Duration `name:"idle_timeout" value:"DURATION" default:"1m" usage:"longest wait between two pieces of a streamed answer"`
+	AnswerTimeout     time.Duration `name:"answer_timeout" value:"DURATION" default:"10m" usage:"how long an answer in one piece may take"`
 }
 
 // Default returns the settings of an installation that sets nothing. DataDir is empty: it depends on the user, see DataDir.

@@ -19,6 +19,8 @@ const (
 	OriginNotAllowed    Code = "origin_not_allowed"
 	TenantSuspended     Code = "tenant_suspended"
 	ModelNotAllowed     Code = "model_not_allowed"
+	ModelNotInTier      Code = "model_not_in_tier"
+	PriceUnknown        Code = "price_unknown"
 	NotFound            Code = "not_found"
 	RouteNotFound       Code = "route_not_found"
 	ModelNotFound       Code = "model_not_found"
@@ -33,6 +35,7 @@ const (
 	QuotaExceeded       Code = "quota_exceeded"
 	ContextTooLong      Code = "context_length_exceeded"
 	ContentRefused      Code = "content_refused"
+	NoModel             Code = "no_model_available"
 	ProviderError       Code = "provider_error"
 	ProviderUnreachable Code = "provider_unreachable"
 	ProviderOverloaded  Code = "provider_overloaded"
@@ -82,6 +85,8 @@ var Catalogue = []Spec{
 	{OriginNotAllowed, 403, typeDenied, "The page's origin is not on the widget's list.", "Add the origin with: clawless widget create --origin ORIGIN", false},
 	{TenantSuspended, 403, typeDenied, "The tenant is suspended.", "The operator lifts it with: clawless tenant activate NAME", false},
 	{ModelNotAllowed, 403, typeDenied, "The tenant or key may not use this model.", "Choose one that GET /v1/models lists.", false},
+	{ModelNotInTier, 403, typeDenied, "The model needs a higher tier than the tenant is on.", "Choose one that GET /v1/models lists, or ask the operator: clawless tenant update NAME --tier TIER", false},
+	{PriceUnknown, 403, typeDenied, "The tenant has a spending cap, and the model's price is unknown.", "Choose another model; the operator adds the price to prices_file.", false},
 	{NotFound, 404, typeRequest, "There is no such object, or it belongs to somebody else.", "Check the id.", false},
 	{RouteNotFound, 404, typeRequest, "There is no such path.", "See /docs for the API reference.", false},
 	{ModelNotFound, 404, typeRequest, "No provider offers a model of that name.", "Choose one that GET /v1/models lists.", false},
@@ -96,6 +101,7 @@ var Catalogue = []Spec{
 	{QuotaExceeded, 429, typeRate, "The tenant's token budget for this month is used up or reserved.", "The operator raises it with: clawless tenant update NAME --monthly-tokens N", false},
 	{ContextTooLong, 400, typeRequest, "The conversation is longer than the model takes.", "Shorten it, or start a new session.", false},
 	{ContentRefused, 400, typeRequest, "The provider refused the content.", "Change the content.", false},
+	{NoModel, 503, typeAPI, "None of the models that may answer can take this request now.", "error.details says why each was left out; mend that, or try again later.", true},
 	{ProviderError, 502, typeAPI, "The provider failed or answered something unusable.", "Try again, or choose another model; the operator sees the cause in the log.", true},
 	{ProviderUnreachable, 502, typeAPI, "The provider could not be reached.", "Try again; the operator runs: clawless doctor", true},
 	{ProviderOverloaded, 503, typeAPI, "The provider is overloaded.", "Try again later.", true},

@@ -37,16 +37,21 @@ type Request struct {
 	Messages []Message
 	Tools    []Tool
 	// Params are the other generation parameters in OpenAI's chat dialect, as the caller's bytes, keyed by their JSON name: temperature, top_p, seed, stop,
-	// presence_penalty, frequency_penalty, logit_bias, logprobs, top_logprobs, reasoning_effort, response_format, tool_choice, parallel_tool_calls,
+	// presence_penalty, frequency_penalty, logit_bias, logprobs, top_logprobs, response_format, tool_choice, parallel_tool_calls,
 	// max_tokens, max_completion_tokens, and nothing else (see ForwardedParams). A driver whose dialect has no such thing yields ClassInvalid with the parameter's name.
 	Params map[string]json.RawMessage
+	// Effort is how much the model shall think; empty leaves it to the model. A driver maps it to its vendor's own parameter, and yields ClassInvalid for
+	// "reasoning_effort" where the vendor has nothing like it.
+	Effort Effort
+	// CachePrompt asks the provider to keep the beginning of the prompt for the next turn, where it must be asked; other drivers ignore it.
+	CachePrompt bool
 	// Stream is false when nobody watches: a driver may then ask for one JSON answer and yield it as a single chunk, which costs less on both sides.
 	Stream bool
 }
 
 // ForwardedParams are the parameters that reach providers; everything else a client sends is ignored, so that no field can redirect a call or carry a credential.
 var ForwardedParams = []string{
-	"temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs", "reasoning_effort",
+	"temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs",
 	"response_format", "tool_choice", "parallel_tool_calls", "max_tokens", "max_completion_tokens",
 }
 

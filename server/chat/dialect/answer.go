@@ -133,10 +133,11 @@ func (a *Answer) Body(input int64) ChatCompletion {
 	}
 	choice := ChatChoice{Message: m, FinishReason: string(a.Finish), Logprobs: joinLogprobs(a.logprobs)}
 	return ChatCompletion{ID: a.ID, Object: "chat.completion", Created: a.Created, Model: a.Model, Choices: []ChatChoice{choice}, Usage: usageBody(a.Total(input)),
-		Clawless: a.receipt()}
+		Clawless: a.Receipt()}
 }
 
-func (a *Answer) receipt() *Receipt {
+// Receipt is what the caller is told beside the answer.
+func (a *Answer) Receipt() *Receipt {
 	return &Receipt{Model: a.Model, SessionID: a.SessionID, RunID: a.RunID, Dropped: a.Dropped}
 }
 

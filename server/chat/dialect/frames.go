@@ -30,7 +30,7 @@ func (a *Answer) Frames(c llm.Chunk, out func([]byte)) {
 		out(a.frame(toolDelta(c.ToolCalls), "", nil, ""))
 	}
 	if c.FinishReason != "" {
-		receipt, _ := json.Marshal(a.receipt()) // texts and numbers always marshal
+		receipt, _ := json.Marshal(a.Receipt()) // texts and numbers always marshal
 		out(a.frame([]byte(`{}`), c.FinishReason, nil, `,"clawless":`+string(receipt)))
 	}
 }

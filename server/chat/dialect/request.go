@@ -32,6 +32,10 @@ type Request struct {
 	IncludeUsage bool
 	MaxTokens    int64 // the caller's own limit; 0 when there is none
 	User         string
+	Effort       llm.Effort // how much to think about this message; empty when the caller does not say
+	// Fallback says that another model may answer when the chosen one fails; FallbackModels are those that the caller wants, in order, before the tenant's.
+	Fallback       bool
+	FallbackModels []string
 }
 
 // reader gathers every bad field before it refuses.
@@ -87,6 +91,7 @@ func Read(body []byte) (*Request, error) {
 	req.Messages = r.messages()
 	req.Tools = r.tools()
 	r.params(req)
+	r.choices(req)
 	return req, r.verdict()
 }
 
