@@ -12,7 +12,9 @@ import (
 	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/cache"
+	"github.com/clawless/clawless/server/chat/arrears"
 	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/chat/lanes"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/ids"
@@ -49,9 +51,9 @@ type Chat struct {
 	hub     *runs.Hub
 	opts    Options
 	tenants *cache.Cache[tenants.Tenant]
-	flights flights // stateless calls under way
-	lanes   lanes   // whose turn it is in each session
-	debts   arrears // what the store would not take yet
+	flights flights     // stateless calls under way
+	lanes   lanes.Lanes // whose turn it is in each session
+	debts   *arrears.Arrears
 
 	settleLimit time.Duration // how long the store may take to record what was spent, at first
 }
@@ -64,7 +66,7 @@ func New(d *db.DB, m Models, hub *runs.Hub, o Options) *Chat {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Chat{db: d, models: m, hub: hub, opts: o, tenants: cache.New[tenants.Tenant](20_000, time.Second), settleLimit: 10 * time.Second}
+	return &Chat{db: d, debts: arrears.New(d, o.Log), models: m, hub: hub, opts: o, tenants: cache.New[tenants.Tenant](20_000, time.Second), settleLimit: 10 * time.Second}
 }
 
 // Forget drops a tenant's cached settings after a change.
@@ -144,7 +146,7 @@ func (c *Chat) prepare(ctx context.Context, r *dialect.Request) (*call, error) {
 	if c.hub.Draining() {
 		return nil, shuttingDown()
 	}
-	if err := c.debts.refuse(); err != nil {
+	if err := c.debts.Refuse(); err != nil {
 		return nil, err
 	}
 	who := auth.From(ctx)
@@ -223,3 +225,13 @@ func (k *call) endUser() string {
 	}
 	return k.user
 }
+
+// Pay writes what the store would not take when it was due; it is a periodic job, and the last thing before the database is closed.
+func (c *Chat) Pay(ctx context.Context) error { return c.debts.Pay(ctx) }
+
+// Waiting is how many turns of a session this server has, the one under way included.
+func (c *Chat) Waiting(tenantID, sessionID string) int {
+	return c.lanes.Length(lane(tenantID, sessionID))
+}
+
+func lane(tenantID, sessionID string) string { return tenantID + " " + sessionID }

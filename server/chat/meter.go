@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/clawless/clawless/server/chat/arrears"
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
@@ -139,7 +140,7 @@ func (c *Chat) mustWrite(ctx context.Context, what string, k *call, fn func(cont
 	err := c.db.Write(ctx, func(q db.Querier) error { return fn(ctx, q) })
 	if err != nil {
 		c.opts.Log.Error(what+" not recorded", "request_id", k.requestID, "run", k.runID, "tenant", k.tenant.ID, "error", err.Error())
-		c.debts.add(debt{what: what, requestID: k.requestID, write: fn}, err)
+		c.debts.Add(arrears.Debt{What: what, RequestID: k.requestID, Write: fn}, err)
 	}
 	return err
 }

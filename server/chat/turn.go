@@ -53,7 +53,7 @@ func (c *Chat) turn(ctx context.Context, r *dialect.Request) (*runs.Live, error)
 func (c *Chat) queue(ctx context.Context, k *call, r *dialect.Request) (*runs.Live, error) {
 	wait, cancel := context.WithTimeout(ctx, c.opts.SessionWait)
 	defer cancel()
-	leave, err := c.lanes.enter(wait, lane(k.tenant.ID, k.sessionID))
+	leave, err := c.lanes.Enter(wait, lane(k.tenant.ID, k.sessionID))
 	if err != nil {
 		return nil, busy()
 	}

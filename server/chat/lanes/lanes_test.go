@@ -1,4 +1,4 @@
-package chat
+package lanes
 
 import (
 	"context"
@@ -8,15 +8,15 @@ import (
 
 // TestLanes: places are taken in order, one that is given up lets the next one through only after those before it, and nothing is left behind.
 func TestLanes(t *testing.T) {
-	var l lanes
-	first, err := l.enter(t.Context(), "s")
+	var l Lanes
+	first, err := l.Enter(t.Context(), "s")
 	if err != nil {
 		t.Fatal(err)
 	}
 	impatient, cancel := context.WithCancel(t.Context())
 	gaveUp := make(chan error)
 	go func() {
-		_, err := l.enter(impatient, "s")
+		_, err := l.Enter(impatient, "s")
 		gaveUp <- err
 	}()
 	waiting := func(n int) bool {
@@ -27,7 +27,7 @@ func TestLanes(t *testing.T) {
 	poll(t, func() bool { return waiting(2) })
 	third := make(chan func())
 	go func() {
-		leave, err := l.enter(t.Context(), "s")
+		leave, err := l.Enter(t.Context(), "s")
 		if err != nil {
 			t.Error(err)
 		}
@@ -43,7 +43,7 @@ func TestLanes(t *testing.T) {
 		t.Fatal("the third went before the first was over")
 	default:
 	}
-	if leave, err := l.enter(t.Context(), "other"); err != nil {
+	if leave, err := l.Enter(t.Context(), "other"); err != nil {
 		t.Error("another session waits")
 	} else {
 		leave()

@@ -1,7 +1,9 @@
-package chat
+// Package arrears keeps the writes that the store refused after their cost had been spent, until it takes them.
+package arrears
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -9,36 +11,41 @@ import (
 	"github.com/clawless/clawless/server/fault"
 )
 
-// arrears are writes that the store refused after their tokens had been spent. They are tried again until the store takes them, and while it takes none no new call
+// Arrears are writes that the store refused after their tokens had been spent. They are tried again until the store takes them, and while it takes none no new call
 // is admitted: what cannot be recorded must not be spent.
-type arrears struct {
+type Arrears struct {
+	db     *db.DB
+	log    *slog.Logger
 	mu     sync.Mutex
-	list   []debt
+	list   []Debt
 	closed bool // the store itself failed at the last try
 	work   sync.Mutex
 }
 
-// debt is one write that is due.
-type debt struct {
-	what      string
-	requestID string
-	write     func(context.Context, db.Querier) error
+// New makes an empty book of debts to d.
+func New(d *db.DB, log *slog.Logger) *Arrears { return &Arrears{db: d, log: log} }
+
+// Debt is one write that is due.
+type Debt struct {
+	What      string // for the log
+	RequestID string // for the log
+	Write     func(context.Context, db.Querier) error
 	tries     int // that failed for another reason than the store's state
 }
 
 // maxTries is how often a write is tried that the store understands and refuses; one that lost a race with a deletion succeeds at the second.
 const maxTries = 5
 
-// add takes a debt in that failed with err.
-func (a *arrears) add(d debt, err error) {
+// Add takes a debt in that failed with err.
+func (a *Arrears) Add(d Debt, err error) {
 	a.mu.Lock()
 	a.list = append(a.list, d)
 	a.closed = a.closed || temporary(err)
 	a.mu.Unlock()
 }
 
-// refuse is the fault of a call that comes while the store takes nothing.
-func (a *arrears) refuse() error {
+// Refuse is the fault of a call that comes while the store takes nothing.
+func (a *Arrears) Refuse() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.closed {
@@ -48,7 +55,7 @@ func (a *arrears) refuse() error {
 }
 
 // take takes the debts that are due.
-func (a *arrears) take() []debt {
+func (a *Arrears) take() []Debt {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	due := a.list
@@ -57,7 +64,7 @@ func (a *arrears) take() []debt {
 }
 
 // left puts back what is still due, before what came meanwhile, and notes whether the store takes writes.
-func (a *arrears) left(due []debt, closed bool) {
+func (a *Arrears) left(due []Debt, closed bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.list = append(due, a.list...)
@@ -65,27 +72,27 @@ func (a *arrears) left(due []debt, closed bool) {
 }
 
 // Pay writes what is due, oldest first, and stops where the store still refuses; it is a periodic job, and the last thing before the database is closed.
-func (c *Chat) Pay(ctx context.Context) error {
-	c.debts.work.Lock()
-	defer c.debts.work.Unlock()
-	due := c.debts.take()
-	var later []debt
+func (a *Arrears) Pay(ctx context.Context) error {
+	a.work.Lock()
+	defer a.work.Unlock()
+	due := a.take()
+	var later []Debt
 	for i, d := range due {
-		err := c.db.Write(ctx, func(q db.Querier) error { return d.write(ctx, q) })
+		err := a.db.Write(ctx, func(q db.Querier) error { return d.Write(ctx, q) })
 		switch {
 		case err == nil:
-			c.opts.Log.Info(d.what+" recorded late", "request_id", d.requestID)
+			a.log.Info(d.What+" recorded late", "request_id", d.RequestID)
 		case temporary(err):
-			c.debts.left(append(later, due[i:]...), true)
+			a.left(append(later, due[i:]...), true)
 			return err
 		case d.tries+1 < maxTries:
 			d.tries++
 			later = append(later, d)
 		default:
-			c.opts.Log.Error(d.what+" lost", "request_id", d.requestID, "error", err.Error())
+			a.log.Error(d.What+" lost", "request_id", d.RequestID, "error", err.Error())
 		}
 	}
-	c.debts.left(later, false)
+	a.left(later, false)
 	return nil
 }
 

@@ -1,20 +1,21 @@
-package chat
+// Package lanes gives work on one thing an order: one at a time, first come first served.
+package lanes
 
 import (
 	"context"
 	"sync"
 )
 
-// lanes give each session's turns their order: one at a time, in the order in which they came. The zero value is ready.
+// Lanes give each session's turns their order: one at a time, in the order in which they came. The zero value is ready.
 // Turns on other servers are kept apart by the database, without an order.
-type lanes struct {
+type Lanes struct {
 	mu     sync.Mutex
 	last   map[string]chan struct{} // of each session with turns: closed when the newest of them is over
 	length map[string]int           // how many turns each has
 }
 
-// enter waits until every earlier turn of the session is over and returns what ends this one. When ctx ends first it gives the place up.
-func (l *lanes) enter(ctx context.Context, session string) (leave func(), err error) {
+// Enter waits until every earlier turn of the session is over and returns what ends this one. When ctx ends first it gives the place up.
+func (l *Lanes) Enter(ctx context.Context, session string) (leave func(), err error) {
 	mine := make(chan struct{})
 	l.mu.Lock()
 	if l.last == nil {
@@ -48,11 +49,9 @@ func (l *lanes) enter(ctx context.Context, session string) (leave func(), err er
 	}
 }
 
-// Waiting is how many turns of a session this server has, the one under way included.
-func (c *Chat) Waiting(tenantID, sessionID string) int {
-	c.lanes.mu.Lock()
-	defer c.lanes.mu.Unlock()
-	return c.lanes.length[lane(tenantID, sessionID)]
+// Length is how many turns of a session there are, the one under way included.
+func (l *Lanes) Length(session string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.length[session]
 }
-
-func lane(tenantID, sessionID string) string { return tenantID + " " + sessionID }
