@@ -12,8 +12,8 @@ import (
 
 // chosen is the recipe that came out of `routeeval -select`, which sees the 40 training subjects alone.
 var chosen = recipe{
-	Spec:      linear.Spec{WordBits: 16, CharBits: 17, WordN: 2, CharMin: 3, CharMax: 5},
-	WordScale: 1, CharScale: 1, StructureScale: 0.3, L2: 3e-4, Rate: 0.3, Epochs: 8, SubjectPower: 0.5, Signed: true, CommonIn: 5,
+	Spec:      linear.Spec{WordBits: 15, CharBits: 16, WordN: 2, CharMin: 3, CharMax: 5},
+	WordScale: 1, CharScale: 1, StructureScale: 0.3, L2: 1e-3, StructureL2: 1e-1, Prior: 1, Rate: 0.3, Epochs: 12, SubjectPower: 1, Signed: true, CommonIn: 10,
 }
 
 // unseen are predictions for prompts whose whole family was left out of the training, in both forms.
@@ -82,27 +82,30 @@ var variants = []variant{
 	{"as chosen", func(*recipe) {}},
 	{"structure alone", func(r *recipe) { r.WordScale, r.CharScale = 0, 0 }},
 	{"structure alone, signs free", func(r *recipe) { r.WordScale, r.CharScale, r.Signed = 0, 0, false }},
-	{"n-grams alone", func(r *recipe) { r.StructureScale = 0 }},
 	{"words alone with structure", func(r *recipe) { r.CharScale = 0 }},
 	{"characters alone with structure", func(r *recipe) { r.WordScale = 0 }},
 	{"signs free", func(r *recipe) { r.Signed = false }},
 	{"single words", func(r *recipe) { r.Spec.WordN = 1 }},
 	{"characters 3 to 4", func(r *recipe) { r.Spec.CharMax = 4 }},
 	{"characters 2 to 4", func(r *recipe) { r.Spec.CharMin, r.Spec.CharMax = 2, 4 }},
-	{"small tables", func(r *recipe) { r.Spec.WordBits, r.Spec.CharBits = 14, 15 }},
+	{"tables of twice the size", func(r *recipe) { r.Spec.WordBits++; r.Spec.CharBits++ }},
 	{"L2 / 3", func(r *recipe) { r.L2 /= 3 }},
 	{"L2 x 3", func(r *recipe) { r.L2 *= 3 }},
 	{"L2 x 10", func(r *recipe) { r.L2 *= 10 }},
+	{"no priors", func(r *recipe) { r.Prior = 0 }},
+	{"priors x 2", func(r *recipe) { r.Prior = 2 }},
+	{"structure L2 / 3", func(r *recipe) { r.StructureL2 /= 3 }},
+	{"structure L2 x 3", func(r *recipe) { r.StructureL2 *= 3 }},
 	{"n-grams x 2", func(r *recipe) { r.WordScale *= 2; r.CharScale *= 2 }},
 	{"n-grams / 2", func(r *recipe) { r.WordScale /= 2; r.CharScale /= 2 }},
 	{"structure x 2", func(r *recipe) { r.StructureScale *= 2 }},
 	{"structure / 2", func(r *recipe) { r.StructureScale /= 2 }},
 	{"rate / 3", func(r *recipe) { r.Rate /= 3 }},
 	{"twice the epochs", func(r *recipe) { r.Epochs *= 2 }},
-	{"subjects by size", func(r *recipe) { r.SubjectPower = 1 }},
+	{"subjects by root of size", func(r *recipe) { r.SubjectPower = 0.5 }},
 	{"subjects alike", func(r *recipe) { r.SubjectPower = 0 }},
 	{"common in 3", func(r *recipe) { r.CommonIn = 3 }},
-	{"common in 10", func(r *recipe) { r.CommonIn = 10 }},
+	{"common in 5", func(r *recipe) { r.CommonIn = 5 }},
 }
 
 // compareRecipes prints the criterion of every variant of the chosen recipe on the training subjects, best first.

@@ -16,6 +16,8 @@ type recipe struct {
 	CharScale      float64     `json:"char_scale"`      // length of the vector of character n-grams; 0 leaves them out
 	StructureScale float64     `json:"structure_scale"` // size of a structural feature one standard deviation from its mean
 	L2             float64     `json:"l2"`
+	StructureL2    float64     `json:"structure_l2"`  // draws the structural weights towards their priors
+	Prior          float64     `json:"prior"`         // what the priors are multiplied with
 	Rate           float64     `json:"rate"`          // of learning, at the start
 	Epochs         int         `json:"epochs"`        // the weights are averaged over the second half of them
 	SubjectPower   float64     `json:"subject_power"` // a subject of n questions weighs n to this power
@@ -101,7 +103,7 @@ func standardise(examples []example, w *weights) {
 		}
 		w.mean[k], w.deviation[k] = sum/n, math.Sqrt(squares/n)
 		for i := range examples {
-			examples[i].x[k] = linear.Standardised(examples[i].vector.Structure[k], w.mean[k], w.deviation[k])
+			examples[i].x[k] = examples[i].vector.Standardised(k, w.mean[k], w.deviation[k])
 		}
 	}
 }
@@ -159,7 +161,7 @@ func (w *weights) learn(examples []example, r recipe) {
 func (l *learner) see(e *example) {
 	words, chars := size(l.WordScale, e.vector.Words), size(l.CharScale, e.vector.Chars)
 	z := l.bias + l.scale*(words*sumOf(l.words, e.vector.Words)+chars*sumOf(l.chars, e.vector.Chars))
-	for k, x := range e.x {
+	for k, x := range e.x { // StructureScale is above 0
 		z += l.structure[k] * x * l.StructureScale
 	}
 	rate := l.Rate / (1 + l.step*l.Rate*l.L2)
@@ -169,7 +171,8 @@ func (l *learner) see(e *example) {
 	add(l.words, e.vector.Words, g*words/l.scale)
 	add(l.chars, e.vector.Chars, g*chars/l.scale)
 	for k, x := range e.x {
-		v := l.structure[k]*(1-rate*l.L2) + g*x*l.StructureScale
+		prior := linear.Features[k].Prior * l.Prior / l.StructureScale
+		v := l.structure[k] + rate*l.StructureL2*(prior-l.structure[k]) + g*x*l.StructureScale
 		if sign := linear.Features[k].Sign; l.Signed && (sign > 0 && v < 0 || sign < 0 && v > 0) {
 			v = 0
 		}

@@ -30,12 +30,18 @@ type Model struct {
 // deviations is how far from the training's mean a structural feature counts.
 const deviations = 4
 
-// Standardised gives a structural feature in standard deviations from its mean, at most 4 either way, and 0 where the training had no variation.
-func Standardised(value, mean, deviation float64) float64 {
+// Standardised gives structural feature i in standard deviations from its mean, at most 4 either way, and 0 where the training had no variation. A share of few words
+// is drawn towards 0.
+func (v *Vector) Standardised(i int, mean, deviation float64) float64 {
+	const enough = 8 // words, with which a share counts half
 	if deviation <= 0 {
 		return 0
 	}
-	return min(deviations, max(-deviations, (value-mean)/deviation))
+	z := min(deviations, max(-deviations, (v.Structure[i]-mean)/deviation))
+	if Features[i].Share {
+		z *= float64(v.Tokens) / float64(v.Tokens+enough)
+	}
+	return z
 }
 
 // Outcome is a probability and whether there was anything to base it on.
@@ -60,7 +66,7 @@ func (m *Model) Predict(text string, extra float64) Outcome {
 func (m *Model) Raw(v *Vector) float64 {
 	raw := m.Bias
 	for i, w := range m.Structure {
-		raw += float64(w * Standardised(v.Structure[i], m.Mean[i], m.Deviation[i]))
+		raw += float64(w * v.Standardised(i, m.Mean[i], m.Deviation[i]))
 	}
 	raw += float64(m.WordUnit * mean(m.Words, v.Words))
 	raw += float64(m.CharUnit * mean(m.Chars, v.Chars))

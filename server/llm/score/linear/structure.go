@@ -35,22 +35,45 @@ const (
 	Structural
 )
 
-// Feature says what a structural feature is called, and which way it may move the score: 1 only up, -1 only down, 0 both.
+// Feature says what a structural feature is called and what is believed of it before any data.
 type Feature struct {
-	Name string
-	Sign int
+	Name  string
+	Sign  int     // which way it may move the score: 1 only up, -1 only down, 0 both
+	Prior float64 // log-odds for one standard deviation where the data says nothing
+	Share bool    // a share of the words, which says little about a text of few
 }
 
 // Features are the structural features in the order of Vector.Structure.
 var Features = [Structural]Feature{
-	length: {"length", 1}, lengthOver16: {"length over 16 words", 1}, lengthOver64: {"length over 64 words", 1},
-	sentences: {"sentences", 1}, sentenceLength: {"words in a sentence", 1}, wordLength: {"letters in a word", 0}, longWords: {"share of long words", 0},
-	rareWords: {"share of rare words", 1}, numbers: {"numbers", 1}, digitShare: {"share of digits", 1}, mathSymbols: {"signs of mathematics", 1},
-	mathWords: {"words of mathematics", 1}, codeMarks: {"signs of code", 1}, negations: {"negations", 1}, extremes: {"superlatives", 0},
-	constraints: {"constraints", 1}, conditions: {"conditions", 1}, tasks: {"words for work in several steps", 1}, quantity: {"asks how many or how much", 1},
-	recall: {"asks who, where or when", -1}, asksWhat: {"asks what", 0}, asksWhy: {"asks why or how", 0}, asksWhich: {"asks which", 0},
-	lines: {"lines", 1}, foreign: {"share of letters outside ASCII", 0}, quotes: {"quotation marks", 0}, parentheses: {"parentheses", 0},
-	commas: {"commas in a sentence", 0}, capitals: {"share of names", 0},
+	length:         {Name: "length", Sign: 1, Prior: 0.2},
+	lengthOver16:   {Name: "length over 16 words", Sign: 1, Prior: 0.05},
+	lengthOver64:   {Name: "length over 64 words", Sign: 1},
+	sentences:      {Name: "sentences", Sign: 1, Prior: 0.05},
+	sentenceLength: {Name: "words in a sentence", Sign: 1, Prior: 0.05},
+	wordLength:     {Name: "letters in a word", Share: true},
+	longWords:      {Name: "share of long words", Share: true},
+	rareWords:      {Name: "share of rare words", Sign: 1, Prior: 0.05, Share: true},
+	numbers:        {Name: "numbers", Sign: 1, Prior: 0.1},
+	digitShare:     {Name: "share of digits", Sign: 1, Prior: 0.05, Share: true},
+	mathSymbols:    {Name: "signs of mathematics", Sign: 1, Prior: 0.1},
+	mathWords:      {Name: "words of mathematics", Sign: 1, Prior: 0.1},
+	codeMarks:      {Name: "signs of code", Sign: 1, Prior: 0.1},
+	negations:      {Name: "negations", Sign: 1, Prior: 0.05},
+	extremes:       {Name: "superlatives"},
+	constraints:    {Name: "constraints", Sign: 1, Prior: 0.1},
+	conditions:     {Name: "conditions", Sign: 1, Prior: 0.1},
+	tasks:          {Name: "words for work in several steps", Sign: 1, Prior: 0.1},
+	quantity:       {Name: "asks how many or how much", Sign: 1, Prior: 0.05},
+	recall:         {Name: "asks who, where or when", Sign: -1, Prior: -0.05},
+	asksWhat:       {Name: "asks what"},
+	asksWhy:        {Name: "asks why or how"},
+	asksWhich:      {Name: "asks which"},
+	lines:          {Name: "lines", Sign: 1, Prior: 0.05},
+	foreign:        {Name: "share of letters outside ASCII", Share: true},
+	quotes:         {Name: "quotation marks"},
+	parentheses:    {Name: "parentheses"},
+	commas:         {Name: "commas in a sentence"},
+	capitals:       {Name: "share of names", Share: true},
 }
 
 // kinds maps a word to the feature that counts it.
