@@ -20,6 +20,8 @@ type Answer struct {
 	Usage     *llm.Usage // the provider's own count, nil while it gave none
 	Size      Size       // of everything received
 	Limit     int64      // the caller's own limit of the answer's tokens; 0 when there is none
+	Paper     Receipt    // the rest of the receipt, set before the chunk with the finish reason is framed
+	Hidden    bool       // the reader is not shown what the model thought
 
 	brief                    bool // only counts: nobody asks for the text
 	text, reasoning, refusal strings.Builder
@@ -122,7 +124,10 @@ func (a *Answer) Total(input int64) llm.Usage {
 
 // Body is the whole answer as one completion. input is what to report of the prompt where the provider did not count.
 func (a *Answer) Body(input int64) ChatCompletion {
-	m := ChatAnswer{Role: "assistant", Reasoning: a.reasoning.String(), ToolCalls: a.Calls()}
+	m := ChatAnswer{Role: "assistant", ToolCalls: a.Calls()}
+	if !a.Hidden {
+		m.Reasoning = a.reasoning.String()
+	}
 	if a.text.Len() > 0 || len(a.calls) == 0 && a.refusal.Len() == 0 {
 		text := a.text.String()
 		m.Content = &text
@@ -138,7 +143,9 @@ func (a *Answer) Body(input int64) ChatCompletion {
 
 // Receipt is what the caller is told beside the answer.
 func (a *Answer) Receipt() *Receipt {
-	return &Receipt{Model: a.Model, SessionID: a.SessionID, RunID: a.RunID, Dropped: a.Dropped}
+	r := a.Paper
+	r.Model, r.SessionID, r.RunID, r.Dropped = a.Model, a.SessionID, a.RunID, a.Dropped
+	return &r
 }
 
 func usageBody(u llm.Usage) CompletionUsage {

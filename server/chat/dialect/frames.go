@@ -15,7 +15,7 @@ func (a *Answer) Frames(c llm.Chunk, out func([]byte)) {
 		a.framed = true
 		out(a.frame([]byte(`{"role":"assistant","content":""}`), "", nil, ""))
 	}
-	if c.Reasoning != "" {
+	if c.Reasoning != "" && !a.Hidden {
 		out(a.frame(delta("reasoning_content", c.Reasoning), "", nil, ""))
 	}
 	if c.Text != "" || len(c.Logprobs) > 0 { // the one kind of which there are thousands is made in one piece

@@ -10,7 +10,7 @@ import (
 
 // ChatRequest documents the body of a chat call. Fields that are not listed are ignored; null is the same as absent.
 type ChatRequest struct {
-	Model               string           `json:"model" doc:"provider/model, a name from GET /v1/models, or default for the tenant's default"`
+	Model               string           `json:"model" doc:"provider/model, a name from GET /v1/models, default for the tenant's default, or auto to have one chosen"`
 	Messages            []ChatMessage    `json:"messages" doc:"With session_id only what is new"`
 	SessionID           string           `json:"session_id,omitempty" doc:"Continues this session; without it the call is stateless"`
 	Stream              bool             `json:"stream,omitempty" doc:"Answer as server-sent events"`
@@ -29,7 +29,9 @@ type ChatRequest struct {
 	LogitBias           *json.RawMessage `json:"logit_bias,omitempty"`
 	Logprobs            *bool            `json:"logprobs,omitempty"`
 	TopLogprobs         *int64           `json:"top_logprobs,omitempty"`
-	ReasoningEffort     *string          `json:"reasoning_effort,omitempty"`
+	ReasoningEffort     *string          `json:"reasoning_effort,omitempty" doc:"How much to think: off (or none), minimal, low, medium, high"`
+	Thinking            *string          `json:"thinking,omitempty" doc:"The same as reasoning_effort, which wins"`
+	Fallback            *json.RawMessage `json:"fallback,omitempty" doc:"Whether another model may answer when this one fails: true, false, or a list of models to try before the tenant's own"`
 	ResponseFormat      *json.RawMessage `json:"response_format,omitempty"`
 	User                string           `json:"user,omitempty" doc:"Your id of the end user, for the ledger"`
 }
@@ -93,14 +95,6 @@ type PromptDetails struct {
 // CompletionDetails splits the answer's tokens.
 type CompletionDetails struct {
 	ReasoningTokens int64 `json:"reasoning_tokens"`
-}
-
-// Receipt says where an answer belongs and which model gave it.
-type Receipt struct {
-	Model     string `json:"model"`
-	SessionID string `json:"session_id,omitempty"`
-	RunID     string `json:"run_id,omitempty"`
-	Dropped   int    `json:"dropped_messages,omitempty" doc:"How many of the session's older messages were left out, because the model could not take them all"`
 }
 
 // ChatChunk is one event of a streamed answer.
