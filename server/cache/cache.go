@@ -35,3 +35,11 @@ func (c *Cache[V]) Clear() { c.c.InvalidateAll() }
 
 // HitRatio is the share of Gets that found a value since the start, 0 to 1.
 func (c *Cache[V]) HitRatio() float64 { return c.count.Snapshot().HitRatio() }
+
+// Weighed makes a cache whose values weigh at most limit together, as weigh says in bytes.
+func Weighed[V any](limit uint64, ttl time.Duration, weigh func(V) int) *Cache[V] {
+	count := stats.NewCounter()
+	c := otter.Must(&otter.Options[string, V]{MaximumWeight: limit, Weigher: func(_ string, v V) uint32 { return uint32(max(0, weigh(v))) },
+		ExpiryCalculator: otter.ExpiryWriting[string, V](ttl), StatsRecorder: count})
+	return &Cache[V]{c: c, count: count}
+}
