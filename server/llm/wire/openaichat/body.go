@@ -2,14 +2,64 @@ package openaichat
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/wire"
 )
 
-// body writes the request. What the caller gave as JSON is sent byte for byte, and everything stands in the same order every time.
-func (c *Client) body(req *llm.Request) []byte {
+// encode writes the request as the server wants it, or says what of it the server would not honour.
+func (c *Client) encode(req *llm.Request) ([]byte, *llm.Error) {
+	if c.d.Prepare != nil {
+		own, fail := c.d.Prepare(req)
+		if fail != nil {
+			return nil, fail
+		}
+		req = own
+	}
+	if req.Effort == "" {
+		return c.body(req, ""), nil
+	}
+	think := c.d.Think
+	if think == nil {
+		think = ReasoningEffort
+	}
+	members, fail := think(req.Model, req.Effort)
+	if fail != nil {
+		return nil, fail
+	}
+	return c.body(req, members), nil
+}
+
+// ReasoningEffort writes an effort in OpenAI's words, in which off is none.
+func ReasoningEffort(_ string, e llm.Effort) (string, *llm.Error) {
+	if e == llm.EffortOff {
+		return `"reasoning_effort":"none"`, nil
+	}
+	return `"reasoning_effort":"` + string(e) + `"`, nil
+}
+
+// Unsupported is the error of a parameter that the server would not honour; the message says what to do instead.
+func Unsupported(param, message string) *llm.Error {
+	return &llm.Error{Class: llm.ClassInvalid, Status: http.StatusBadRequest, Type: "invalid_request_error", Param: param, Code: "unsupported_parameter", Message: message}
+}
+
+// NoEffort is the error of a level that a model does not have, with those it has.
+func NoEffort(model string, e llm.Effort, has ...llm.Effort) *llm.Error {
+	if len(has) == 0 {
+		return Unsupported("reasoning_effort", fmt.Sprintf("%s cannot be told how much to think; leave reasoning_effort out or choose another model", model))
+	}
+	words := make([]string, len(has))
+	for i, h := range has {
+		words[i] = string(h)
+	}
+	return Unsupported("reasoning_effort", fmt.Sprintf("%s has no thinking level %s; use %s, or leave reasoning_effort out", model, e, strings.Join(words, ", ")))
+}
+
+// body writes the request and the members that ask for an effort. What the caller gave as JSON is sent byte for byte, and everything stands in the same order every time.
+func (c *Client) body(req *llm.Request, think string) []byte {
 	size := 256
 	for i := range req.Messages {
 		size += 64 + len(req.Messages[i].Content)
@@ -35,6 +85,7 @@ func (c *Client) body(req *llm.Request) []byte {
 		b = append(b, ']')
 	}
 	_, old := wire.Present(req.Params, "max_tokens")
+	_, newer := wire.Present(req.Params, "max_completion_tokens")
 	for _, name := range llm.ForwardedParams {
 		raw, ok := wire.Present(req.Params, name)
 		if !ok {
@@ -46,9 +97,18 @@ func (c *Client) body(req *llm.Request) []byte {
 			}
 			name = "max_tokens"
 		}
+		if name == "max_tokens" && c.d.NewMaxTokens {
+			if newer {
+				continue
+			}
+			name = "max_completion_tokens"
+		}
 		b = append(b, ',', '"')
 		b = append(b, name...)
 		b = append(append(b, '"', ':'), raw...)
+	}
+	if think != "" {
+		b = append(append(b, ','), think...)
 	}
 	if req.Stream {
 		b = append(b, `,"stream":true,"stream_options":{"include_usage":true}`...)

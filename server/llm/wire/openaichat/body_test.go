@@ -18,6 +18,15 @@ func params(s string) map[string]json.RawMessage {
 	return p
 }
 
+func mustEncode(t *testing.T, c *Client, req *llm.Request) []byte {
+	t.Helper()
+	body, fail := c.encode(req)
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	return body
+}
+
 func TestBody(t *testing.T) {
 	yes := true
 	tests := []struct {
@@ -51,11 +60,18 @@ func TestBody(t *testing.T) {
 				`{"role":"assistant","content":"","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}]}`},
 		{"older servers with both limits", Dialect{OldMaxTokens: true}, llm.Request{Model: "m", Params: params(`{"max_completion_tokens":7,"max_tokens":5}`)},
 			`{"model":"m","messages":[],"max_tokens":5}`},
+		{"newer models", Dialect{NewMaxTokens: true}, llm.Request{Model: "m", Params: params(`{"max_tokens":5}`)}, `{"model":"m","messages":[],"max_completion_tokens":5}`},
+		{"newer models with both limits", Dialect{NewMaxTokens: true}, llm.Request{Model: "m", Params: params(`{"max_completion_tokens":7,"max_tokens":5}`)},
+			`{"model":"m","messages":[],"max_completion_tokens":7}`},
+		{"an effort", Dialect{}, llm.Request{Model: "m", Effort: llm.EffortMinimal, Stream: true},
+			`{"model":"m","messages":[],"reasoning_effort":"minimal","stream":true,"stream_options":{"include_usage":true}}`},
+		{"no thinking", Dialect{}, llm.Request{Model: "m", Effort: llm.EffortOff}, `{"model":"m","messages":[],"reasoning_effort":"none"}`},
+		{"nothing to ask for", Dialect{Think: func(string, llm.Effort) (string, *llm.Error) { return "", nil }}, llm.Request{Model: "m", Effort: llm.EffortOff}, `{"model":"m","messages":[]}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &Client{d: tt.d}
-			got := string(c.body(&tt.req))
+			got := string(mustEncode(t, c, &tt.req))
 			if got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}

@@ -17,10 +17,16 @@ import (
 type Dialect struct {
 	NoDeveloper  bool // the server does not know the role developer; it becomes system
 	OldMaxTokens bool // the server knows max_tokens and not max_completion_tokens
+	NewMaxTokens bool // the server's newer models know max_completion_tokens only; max_tokens becomes it
 	PlainContent bool // the server wants content to be a string: lists of text parts are joined, and null becomes ""
 	// Prepare looks at a request before it is sent. It returns the request, or a copy with what the server needs, or the error of one that the server would not
 	// honour. Nil for none.
 	Prepare func(*llm.Request) (*llm.Request, *llm.Error)
+	// Think writes an effort as the JSON members that ask the model for it, such as `"reasoning_effort":"low"`, nothing where the model does so anyway, or the error
+	// of a level that it does not have. It is not asked for the empty effort. Nil for OpenAI's own words.
+	Think func(model string, e llm.Effort) (string, *llm.Error)
+	// Schema is the answer to llm.Abilities. Nil where every answer can be held to its format.
+	Schema func(*llm.Request) bool
 }
 
 // Client is a provider that speaks the dialect. It is safe for concurrent use.
@@ -35,20 +41,20 @@ func New(e *wire.Endpoint, d Dialect) *Client { return &Client{e: e, d: d} }
 // Name is the provider's name in model ids.
 func (c *Client) Name() string { return c.e.Provider }
 
+// NativeSchema implements llm.Abilities.
+func (c *Client) NativeSchema(req *llm.Request) bool { return c.d.Schema == nil || c.d.Schema(req) }
+
 // Stream makes the call and yields its answer as llm.Provider promises. A chunk is yielded as soon as its frame is complete; only the finish reason waits for the
 // usage and the end of the stream, which a healthy server sends in the same breath.
 func (c *Client) Stream(ctx context.Context, req *llm.Request) iter.Seq2[llm.Chunk, error] {
 	return func(yield func(llm.Chunk, error) bool) {
-		if c.d.Prepare != nil {
-			own, fail := c.d.Prepare(req)
-			if fail != nil {
-				fail.Provider = c.e.Provider
-				yield(llm.Chunk{}, fail)
-				return
-			}
-			req = own
+		body, fail := c.encode(req)
+		if fail != nil {
+			fail.Provider = c.e.Provider
+			yield(llm.Chunk{}, fail)
+			return
 		}
-		a, fail := c.e.Post(ctx, "/chat/completions", c.body(req))
+		a, fail := c.e.Post(ctx, "/chat/completions", body)
 		if fail != nil {
 			yield(llm.Chunk{}, fail)
 			return
