@@ -4,8 +4,8 @@ package ollama
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
-	"net/http"
 	"strings"
 	"time"
 
@@ -44,16 +44,19 @@ func open(cfg llm.Config) (llm.Provider, error) {
 	if cfg.APIKey != "" {
 		e.Header.Set("Authorization", "Bearer "+cfg.APIKey)
 	}
-	return openaichat.New(e, openaichat.Dialect{NoDeveloper: true, OldMaxTokens: true, Prepare: prepare}), nil
+	return openaichat.New(e, openaichat.Dialect{NoDeveloper: true, OldMaxTokens: true, Prepare: prepare, Think: think}), nil
 }
 
 // prepare refuses what Ollama would ignore without a word, and takes the tools away where the caller wants none called.
 func prepare(req *llm.Request) (*llm.Request, *llm.Error) {
 	if raw, ok := wire.Present(req.Params, "logit_bias"); ok && string(raw) != "{}" {
-		return nil, unsupported("logit_bias", "Ollama has no logit_bias")
+		return nil, openaichat.Unsupported("logit_bias", "Ollama has no logit_bias; leave it out")
 	}
 	if raw, ok := wire.Present(req.Params, "parallel_tool_calls"); ok && string(raw) == "false" && len(req.Tools) > 0 {
-		return nil, unsupported("parallel_tool_calls", "Ollama cannot be kept from calling several tools at once")
+		return nil, openaichat.Unsupported("parallel_tool_calls", "Ollama cannot be kept from calling several tools at once; leave parallel_tool_calls out or offer one tool")
+	}
+	if fail := checkImages(req.Messages); fail != nil {
+		return nil, fail
 	}
 	raw, ok := wire.Present(req.Params, "tool_choice")
 	if !ok {
@@ -61,7 +64,7 @@ func prepare(req *llm.Request) (*llm.Request, *llm.Error) {
 	}
 	var word string
 	if json.Unmarshal(raw, &word) != nil || word != "auto" && word != "none" {
-		return nil, unsupported("tool_choice", "Ollama cannot be made to call a tool; use auto or none")
+		return nil, openaichat.Unsupported("tool_choice", "Ollama cannot be made to call a tool; use auto or none")
 	}
 	own := *req
 	own.Params = maps.Clone(req.Params)
@@ -72,8 +75,33 @@ func prepare(req *llm.Request) (*llm.Request, *llm.Error) {
 	return &own, nil
 }
 
-func unsupported(param, message string) *llm.Error {
-	return &llm.Error{Class: llm.ClassInvalid, Status: http.StatusBadRequest, Type: "invalid_request_error", Param: param, Code: "unsupported_parameter", Message: message}
+// think writes an effort: Ollama knows no minimal.
+func think(model string, e llm.Effort) (string, *llm.Error) {
+	if e == llm.EffortMinimal {
+		return "", openaichat.NoEffort(model, e, llm.EffortOff, llm.EffortLow, llm.EffortMedium, llm.EffortHigh)
+	}
+	return openaichat.ReasoningEffort(model, e)
+}
+
+// checkImages refuses the addresses of images: Ollama fetches none.
+func checkImages(messages []llm.Message) *llm.Error {
+	for i := range messages {
+		var parts []struct {
+			Type  string `json:"type"`
+			Image struct {
+				URL string `json:"url"`
+			} `json:"image_url"`
+		}
+		if c := messages[i].Content; len(c) == 0 || c[0] != '[' || json.Unmarshal(c, &parts) != nil {
+			continue
+		}
+		for j, p := range parts {
+			if p.Type == "image_url" && !strings.HasPrefix(p.Image.URL, "data:") {
+				return openaichat.Unsupported(fmt.Sprintf("messages[%d].content[%d].image_url.url", i, j), "Ollama fetches no images; send the image itself as a base64 data URL")
+			}
+		}
+	}
+	return nil
 }
 
 // Probe reports whether an Ollama server answers at base, or on this machine where base is empty. It takes half a second at most.

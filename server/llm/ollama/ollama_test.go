@@ -69,6 +69,25 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+func TestImages(t *testing.T) {
+	for address, refused := range map[string]bool{"data:image/png;base64,AAAA": false, "https://example.com/a.png": true} {
+		req := &llm.Request{Messages: []llm.Message{{Role: "user", Content: json.RawMessage(`"x"`)},
+			{Role: "user", Content: json.RawMessage(`[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"` + address + `"}}]`)}}}
+		if _, fail := prepare(req); (fail != nil) != refused || refused && (fail.Param != "messages[1].content[1].image_url.url" || fail.Class != llm.ClassInvalid) {
+			t.Errorf("%s: got %v", address, fail)
+		}
+	}
+}
+
+func TestThink(t *testing.T) {
+	for e, want := range map[llm.Effort]string{llm.EffortOff: `"reasoning_effort":"none"`, llm.EffortLow: `"reasoning_effort":"low"`, llm.EffortMinimal: ""} {
+		got, fail := think("qwen3", e)
+		if got != want || (fail != nil) != (want == "") || fail != nil && !strings.Contains(fail.Message, "off, low, medium, high") {
+			t.Errorf("%s: got %s, %v", e, got, fail)
+		}
+	}
+}
+
 func TestProbe(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/api/version" {

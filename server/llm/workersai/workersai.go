@@ -65,7 +65,7 @@ func open(cfg llm.Config) (llm.Provider, error) {
 		set func(*wire.Endpoint)
 	}{
 		{chat, func(e *wire.Endpoint) {
-			p.Client = openaichat.New(e, openaichat.Dialect{NoDeveloper: true, OldMaxTokens: true, PlainContent: true})
+			p.Client = openaichat.New(e, openaichat.Dialect{NoDeveloper: true, OldMaxTokens: true, PlainContent: true, Prepare: prepare, Think: think, Schema: nativeSchema})
 		}},
 		{base, func(e *wire.Endpoint) { p.account = e }},
 	} {
