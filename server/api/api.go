@@ -48,6 +48,8 @@ type API struct {
 	huma huma.API
 	mux  *http.ServeMux
 	opts Options
+
+	anthropic []string // paths under which every failure has Anthropic's form
 }
 
 // New makes an API without operations.
@@ -117,13 +119,27 @@ func (a Access) security() []map[string][]string {
 	return out
 }
 
-// dialect marks operations whose clients know no 422.
+// dialect holds the form of the failures of an operation of another product's API.
 const dialect = "dialect"
 
-// Dialect marks an operation as one of another product's API: its validation failures are 400 and unknown fields are tolerated.
+// Dialect marks an operation as one of OpenAI's API: its validation failures are 400 and unknown fields are tolerated.
 func Dialect(op huma.Operation) huma.Operation {
-	op.Metadata = map[string]any{dialect: true}
+	op.Metadata = map[string]any{dialect: openAI}
 	return op
+}
+
+// Anthropic marks an operation as one of Anthropic's API. It is a Dialect whose failures have Anthropic's form, also those of paths below its own that do not exist.
+func Anthropic(op huma.Operation) huma.Operation {
+	op.Metadata = map[string]any{dialect: anthropic}
+	return op
+}
+
+func formOf(op *huma.Operation) form {
+	if op == nil {
+		return own
+	}
+	f, _ := op.Metadata[dialect].(form)
+	return f
 }
 
 // ownBody is how large a body of our own operations may be: they take settings and no images, and are read into memory several times their size.
@@ -154,12 +170,15 @@ func Handle[I, O any](a *API, access Access, op huma.Operation, fn func(context.
 		}
 	}()
 	op.Middlewares = append(op.Middlewares, a.authenticate(access), a.mediaType(op), a.replay(op))
-	isDialect := op.Metadata[dialect] != nil
+	failures := formOf(&op)
+	if failures == anthropic {
+		a.anthropic = append(a.anthropic, op.Path)
+	}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		bodyRead(ctx)
 		out, err := fn(ctx, in)
 		if err != nil {
-			return nil, a.toHuma(ctx, err, isDialect)
+			return nil, a.toHuma(ctx, err, failures)
 		}
 		return out, nil
 	})
@@ -202,9 +221,9 @@ func (a *API) Operations() []huma.Operation {
 }
 
 // toHuma turns any error into an envelope with its headers and logs what must not be shown.
-func (a *API) toHuma(ctx context.Context, err error, isDialect bool) error {
+func (a *API) toHuma(ctx context.Context, err error, failures form) error {
 	f := fault.From(err)
-	env := envelopeOf(f, RequestID(ctx), isDialect)
+	env := envelopeOf(f, RequestID(ctx), failures)
 	if env.status >= 500 {
 		a.opts.Log.ErrorContext(ctx, "request failed", "request_id", RequestID(ctx), "code", string(f.Code), "error", err.Error())
 	}

@@ -9,9 +9,19 @@ import (
 	"github.com/clawless/clawless/server/fault"
 )
 
+// form is how the failures of an operation look.
+type form uint8
+
+const (
+	own       form = iota
+	openAI         // as our own, and a refused field is a 400
+	anthropic      // as openAI, in Anthropic's envelope
+)
+
 // envelope is the body of every answer that is not a success, on every route.
 type envelope struct {
 	status int
+	form   form
 	Err    ErrorBody `json:"error"`
 }
 
@@ -34,9 +44,9 @@ func (e *envelope) Error() string { return e.Err.Code + ": " + e.Err.Message }
 // ContentType keeps application/json where huma would say problem+json.
 func (e *envelope) ContentType(string) string { return "application/json" }
 
-func envelopeOf(f *fault.Error, requestID string, isDialect bool) *envelope {
+func envelopeOf(f *fault.Error, requestID string, as form) *envelope {
 	spec := fault.Lookup(f.Code)
-	e := &envelope{status: spec.Status, Err: ErrorBody{Message: f.Message, Type: spec.Type, Code: string(f.Code), Details: f.Details, RequestID: requestID}}
+	e := &envelope{status: spec.Status, form: as, Err: ErrorBody{Message: f.Message, Type: spec.Type, Code: string(f.Code), Details: f.Details, RequestID: requestID}}
 	if f.Status != 0 {
 		e.status = f.Status
 	}
@@ -52,7 +62,7 @@ func envelopeOf(f *fault.Error, requestID string, isDialect bool) *envelope {
 	if e.Err.Details == nil {
 		e.Err.Details = []fault.Detail{}
 	}
-	if isDialect && e.status == http.StatusUnprocessableEntity && f.Code == fault.ValidationFailed {
+	if as != own && e.status == http.StatusUnprocessableEntity && f.Code == fault.ValidationFailed {
 		e.status = http.StatusBadRequest
 	}
 	return e
@@ -60,7 +70,7 @@ func envelopeOf(f *fault.Error, requestID string, isDialect bool) *envelope {
 
 // ErrorJSON is the envelope of err as one line, for streams whose status has already been sent. `{"error":` stands first: a client in wide use matches that prefix.
 func ErrorJSON(err error, requestID string) []byte {
-	b, mErr := json.Marshal(envelopeOf(fault.From(err), requestID, false))
+	b, mErr := json.Marshal(envelopeOf(fault.From(err), requestID, own))
 	if mErr != nil { // strings and integers cannot fail to marshal; keep the frame valid all the same
 		return []byte(`{"error":{"message":"internal error","type":"server_error","param":null,"code":"internal_error"}}`)
 	}
@@ -85,7 +95,11 @@ func seconds(d time.Duration) string {
 
 // writeFault answers outside huma: unknown routes, panics, refused preflights.
 func writeFault(w http.ResponseWriter, f *fault.Error, requestID string) {
-	e := envelopeOf(f, requestID, false)
+	as := own
+	if rec, _ := w.(*recorder); rec != nil {
+		as = rec.form
+	}
+	e := envelopeOf(f, requestID, as)
 	b, _ := json.Marshal(e)
 	for k, v := range headersOf(f, e.status) {
 		w.Header()[k] = v

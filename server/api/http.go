@@ -42,6 +42,7 @@ type recorder struct {
 	bytes  int64
 	tenant string
 	base   string  // see BaseURL
+	form   form    // of the failures at this path
 	copied *copied // nil unless an Idempotency-Key asks for it
 }
 
@@ -76,9 +77,12 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	id := ids.New(ids.Request)
-	rec := &recorder{ResponseWriter: w}
+	rec := &recorder{ResponseWriter: w, form: a.formAt(r.URL.Path)}
 	h := rec.Header()
 	h.Set("X-Request-Id", id)
+	if rec.form == anthropic {
+		h.Set("Request-Id", id) // where Anthropic's clients look for it
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	ctx := context.WithValue(r.Context(), requestIDKey{}, id)
 	ctx = context.WithValue(ctx, recorderKey{}, rec)

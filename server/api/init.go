@@ -25,16 +25,15 @@ func init() {
 
 // newEnvelope translates huma's own refusals (unreadable body, failed validation, limits) into the catalogue. It never repeats a value: a value can be a key or a prompt.
 func newEnvelope(ctx huma.Context, status int, msg string, errs ...error) *envelope {
-	isDialect, id := false, ""
+	id := ""
 	var op *huma.Operation
 	if ctx != nil {
 		op, id = ctx.Operation(), RequestID(ctx.Context())
-		isDialect = op != nil && op.Metadata[dialect] != nil
 	}
 	for _, err := range errs {
 		var f *fault.Error
 		if errors.As(err, &f) {
-			return envelopeOf(f, id, isDialect)
+			return envelopeOf(f, id, formOf(op))
 		}
 	}
 	f := refusal(status, msg)
@@ -53,7 +52,7 @@ func newEnvelope(ctx huma.Context, status int, msg string, errs ...error) *envel
 	if f.Code == fault.Internal {
 		f.Err = errors.Join(errs...)
 	}
-	return envelopeOf(f, id, isDialect)
+	return envelopeOf(f, id, formOf(op))
 }
 
 // maxDetails bounds what is told of a request: one made of errors alone must not cost more than it did to send.

@@ -110,7 +110,7 @@ func Credential(authorization, apiKey string) (string, error) {
 // refuse writes a fault from a middleware.
 func (a *API) refuse(ctx huma.Context, err error) {
 	f := fault.From(err)
-	env := envelopeOf(f, RequestID(ctx.Context()), ctx.Operation().Metadata[dialect] != nil)
+	env := envelopeOf(f, RequestID(ctx.Context()), formOf(ctx.Operation()))
 	for k, v := range headersOf(f, env.status) {
 		ctx.SetHeader(k, v[0])
 	}

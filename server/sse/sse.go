@@ -41,6 +41,16 @@ func (s *Writer) Data(id int64, data []byte) error {
 	return s.flush()
 }
 
+// Event writes one `event:` line and one `data:` line and flushes. Neither may contain a line break.
+func (s *Writer) Event(name string, data []byte) error {
+	s.buf = append(s.buf[:0], "event: "...)
+	s.buf = append(s.buf, name...)
+	s.buf = append(s.buf, "\ndata: "...)
+	s.buf = append(s.buf, data...)
+	s.buf = append(s.buf, '\n', '\n')
+	return s.flush()
+}
+
 // Retry tells the reader how long to wait before it connects again.
 func (s *Writer) Retry(d time.Duration) error {
 	s.buf = append(s.buf[:0], "retry: "...)

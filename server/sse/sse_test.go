@@ -13,7 +13,7 @@ import (
 func TestWriter(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s := Start(w, time.Second)
-		for _, err := range []error{s.Retry(1500 * time.Millisecond), s.Data(0, []byte(`{"a":1}`)), s.Data(7, []byte("[DONE]"))} {
+		for _, err := range []error{s.Retry(1500 * time.Millisecond), s.Data(0, []byte(`{"a":1}`)), s.Data(7, []byte("[DONE]")), s.Event("ping", []byte("{}"))} {
 			if err != nil {
 				t.Error(err)
 			}
@@ -26,7 +26,7 @@ func TestWriter(t *testing.T) {
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
-	if want := "retry: 1500\n\ndata: {\"a\":1}\n\nid: 7\ndata: [DONE]\n\n"; err != nil || string(b) != want {
+	if want := "retry: 1500\n\ndata: {\"a\":1}\n\nid: 7\ndata: [DONE]\n\nevent: ping\ndata: {}\n\n"; err != nil || string(b) != want {
 		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/clawless/clawless/server/fault"
+)
+
+// AnthropicError is the body of a failure in Anthropic's form. Code, param and details are additions that its clients ignore.
+type AnthropicError struct {
+	Type      string             `json:"type" enum:"error"`
+	Error     AnthropicErrorBody `json:"error"`
+	RequestID string             `json:"request_id" doc:"The id to quote to the operator"`
+}
+
+// AnthropicErrorBody says what is wrong.
+type AnthropicErrorBody struct {
+	Type    string         `json:"type" doc:"Anthropic's group of the error, for example invalid_request_error"`
+	Message string         `json:"message" doc:"What is wrong and what to do, safe to show"`
+	Code    string         `json:"code" doc:"The machine-readable code; docs/reference/errors.md lists them"`
+	Param   string         `json:"param,omitempty" doc:"The field at fault"`
+	Details []fault.Detail `json:"details,omitempty" doc:"Every bad field of a rejected request"`
+}
+
+// MarshalJSON writes the body in the form that the operation's clients read.
+func (e envelope) MarshalJSON() ([]byte, error) {
+	if e.form != anthropic {
+		return plainJSON(struct {
+			Err ErrorBody `json:"error"`
+		}{e.Err})
+	}
+	out := AnthropicError{Type: "error", RequestID: e.Err.RequestID,
+		Error: AnthropicErrorBody{Type: anthropicType(e.status), Message: e.Err.Message, Code: e.Err.Code, Details: e.Err.Details}}
+	if e.Err.Param != nil {
+		out.Error.Param = *e.Err.Param
+	}
+	return plainJSON(out)
+}
+
+// plainJSON leaves <, > and & as they are: our messages hold the like of <key>.
+func plainJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// AnthropicErrorJSON is the failure in Anthropic's form as one line, for streams whose status has already been sent.
+func AnthropicErrorJSON(err error, requestID string) []byte {
+	b, mErr := json.Marshal(envelopeOf(fault.From(err), requestID, anthropic))
+	if mErr != nil { // strings and integers cannot fail to marshal; keep the event valid all the same
+		return []byte(`{"type":"error","error":{"type":"api_error","message":"internal error"}}`)
+	}
+	return b
+}
+
+// anthropicType groups failures as Anthropic does. Its clients choose by it what to throw and whether to try again.
+func anthropicType(status int) string {
+	switch {
+	case status == http.StatusUnauthorized:
+		return "authentication_error"
+	case status == http.StatusForbidden:
+		return "permission_error"
+	case status == http.StatusNotFound:
+		return "not_found_error"
+	case status == http.StatusRequestEntityTooLarge:
+		return "request_too_large"
+	case status == http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case status == http.StatusServiceUnavailable:
+		return "overloaded_error"
+	case status == http.StatusGatewayTimeout:
+		return "timeout_error"
+	case status >= http.StatusInternalServerError:
+		return "api_error"
+	}
+	return "invalid_request_error"
+}
+
+// formAt is the form of the failures at a path, whether or not there is an operation.
+func (a *API) formAt(path string) form {
+	for _, p := range a.anthropic {
+		if rest, ok := strings.CutPrefix(path, p); ok && (rest == "" || rest[0] == '/') {
+			return anthropic
+		}
+	}
+	return own
+}
