@@ -82,6 +82,12 @@ bench: build ## start-up and gateway cost against a bare proxy, on loopback; wri
 e2e-llm: build ## a real model on this machine behind Clawless, driven by OpenAI's SDK; writes docs/e2e-llm.md (installs a Python engine)
 	build/e2e-llm.sh
 
+.PHONY: route-eval
+ROUTING_DATA ?= ../shared/data/routing
+route-eval: ## train and measure the router's score on public labelled prompts (ROUTING_DATA), and compare with the record; WRITE=1 writes it
+	go build -C build/routeeval -o ../../bin/routeeval .
+	bin/routeeval -data '$(ROUTING_DATA)' $(if $(WRITE),-write)
+
 ##@ Ship it
 
 .PHONY: release-snapshot
