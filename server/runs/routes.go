@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -33,6 +34,7 @@ type RunBody struct {
 	FinishReason string     `json:"finish_reason,omitempty"`
 	Error        *RunError  `json:"error,omitempty"`
 	Usage        *RunUsage  `json:"usage,omitempty" doc:"There when the run is over"`
+	Clawless     RunReceipt `json:"clawless,omitempty" doc:"The answer's receipt, there when the run is over; never shown to widget visitors"`
 	StartedAt    time.Time  `json:"started_at"`
 	FinishedAt   *time.Time `json:"finished_at,omitempty"`
 }
@@ -48,6 +50,17 @@ type RunUsage struct {
 	InputTokens  int64 `json:"input_tokens"`
 	OutputTokens int64 `json:"output_tokens"`
 	CachedTokens int64 `json:"cached_tokens"`
+}
+
+// RunReceipt is the answer's receipt as it was written when the run ended.
+type RunReceipt json.RawMessage
+
+// MarshalJSON gives the bytes back.
+func (r RunReceipt) MarshalJSON() ([]byte, error) { return r, nil }
+
+// Schema names the receipt that an answer carries, which is described there.
+func (RunReceipt) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Ref: "#/components/schemas/Receipt"}
 }
 
 // RunPath names a run.
@@ -82,7 +95,7 @@ func (r Routes) get(ctx context.Context, in *RunPath) (*runOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &runOut{Body: wire(run)}, nil
+	return &runOut{Body: wire(ctx, run)}, nil
 }
 
 func (r Routes) read(ctx context.Context, id string) (run Run, err error) {
@@ -109,7 +122,7 @@ func (r Routes) cancel(ctx context.Context, in *RunPath) (*runOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &runOut{Body: wire(run)}, nil
+	return &runOut{Body: wire(ctx, run)}, nil
 }
 
 const (
@@ -198,7 +211,7 @@ func WriteEvent(out *sse.Writer, e Event, withID, withUsage bool) error {
 	}
 }
 
-func wire(r Run) RunBody {
+func wire(ctx context.Context, r Run) RunBody {
 	b := RunBody{ID: r.ID, SessionID: r.SessionID, Status: string(r.Status), Model: r.Model, FinishReason: r.FinishReason, StartedAt: r.StartedAt.Time}
 	if r.ErrorCode != "" && r.Status != Running {
 		b.Error = &RunError{Code: r.ErrorCode, Message: r.ErrorMessage}
@@ -208,6 +221,9 @@ func wire(r Run) RunBody {
 	}
 	if !r.FinishedAt.IsZero() {
 		b.FinishedAt = &r.FinishedAt.Time
+	}
+	if r.Status != Running && auth.From(ctx).Kind != auth.Visitor { // what the tenant pays is not for its visitors
+		b.Clawless = RunReceipt(r.Receipt)
 	}
 	return b
 }

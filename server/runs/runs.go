@@ -2,6 +2,7 @@
 package runs
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/clawless/clawless/server/db"
@@ -24,6 +25,7 @@ type Run struct {
 	ErrorMessage string
 	FinishReason string
 	Usage        llm.Usage
+	Receipt      json.RawMessage // what was chosen, tried and spent, a JSON object; nil while it runs, and where there is none
 	StartedAt    db.Time
 	FinishedAt   db.Time // zero while it runs
 }

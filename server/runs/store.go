@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/clawless/clawless/server/db"
@@ -11,7 +12,7 @@ import (
 
 const columns = `id, tenant_id, COALESCE(session_id, '') AS session_id, key_id, COALESCE(end_user, '') AS end_user, request_id, status, model, provider,
 	COALESCE(error_code, '') AS error_code, COALESCE(error_message, '') AS error_message, COALESCE(finish_reason, '') AS finish_reason,
-	input_tokens, output_tokens, cached_tokens, started_at, finished_at`
+	input_tokens, output_tokens, cached_tokens, receipt, started_at, finished_at`
 
 var (
 	insert = db.Scoped("runs.insert", `INSERT INTO runs (tenant_id, id, session_id, key_id, end_user, request_id, status, model, provider, input_tokens, output_tokens, cached_tokens,
@@ -19,7 +20,7 @@ var (
 		VALUES (:tenant_id, :id, :session_id, :key_id, :end_user, :request_id, 'running', :model, :provider, 0, 0, 0, :node, :lease_until, :started_at)`)
 	get    = db.Scoped("runs.get", `SELECT `+columns+` FROM runs WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner)`)
 	finish = db.Scoped("runs.finish", `UPDATE runs SET status = :status, error_code = :error_code, error_message = :error_message, finish_reason = :finish_reason,
-		input_tokens = :input_tokens, output_tokens = :output_tokens, cached_tokens = :cached_tokens, finished_at = :finished_at
+		input_tokens = :input_tokens, output_tokens = :output_tokens, cached_tokens = :cached_tokens, receipt = :receipt, finished_at = :finished_at
 		WHERE tenant_id = :tenant_id AND id = :id AND status = 'running'`)
 
 	// A run is stopped by its own server, which another one asks through the row.
@@ -34,23 +35,24 @@ var (
 )
 
 type row struct {
-	ID           string  `db:"id"`
-	TenantID     string  `db:"tenant_id"`
-	SessionID    string  `db:"session_id"`
-	KeyID        string  `db:"key_id"`
-	EndUser      string  `db:"end_user"`
-	RequestID    string  `db:"request_id"`
-	Status       string  `db:"status"`
-	Model        string  `db:"model"`
-	Provider     string  `db:"provider"`
-	ErrorCode    string  `db:"error_code"`
-	ErrorMessage string  `db:"error_message"`
-	FinishReason string  `db:"finish_reason"`
-	InputTokens  int64   `db:"input_tokens"`
-	OutputTokens int64   `db:"output_tokens"`
-	CachedTokens int64   `db:"cached_tokens"`
-	StartedAt    db.Time `db:"started_at"`
-	FinishedAt   db.Time `db:"finished_at"`
+	ID           string          `db:"id"`
+	TenantID     string          `db:"tenant_id"`
+	SessionID    string          `db:"session_id"`
+	KeyID        string          `db:"key_id"`
+	EndUser      string          `db:"end_user"`
+	RequestID    string          `db:"request_id"`
+	Status       string          `db:"status"`
+	Model        string          `db:"model"`
+	Provider     string          `db:"provider"`
+	ErrorCode    string          `db:"error_code"`
+	ErrorMessage string          `db:"error_message"`
+	FinishReason string          `db:"finish_reason"`
+	InputTokens  int64           `db:"input_tokens"`
+	OutputTokens int64           `db:"output_tokens"`
+	CachedTokens int64           `db:"cached_tokens"`
+	Receipt      json.RawMessage `db:"receipt"`
+	StartedAt    db.Time         `db:"started_at"`
+	FinishedAt   db.Time         `db:"finished_at"`
 }
 
 // Insert stores a run that begins; it fails with session_busy while another run of the session is under way. node names this server.
@@ -78,13 +80,13 @@ func Get(ctx context.Context, q db.Querier, t db.Tenant, owner, id string) (Run,
 	}
 	return Run{ID: r.ID, TenantID: r.TenantID, SessionID: r.SessionID, KeyID: r.KeyID, EndUser: r.EndUser, RequestID: r.RequestID, Status: Status(r.Status), Model: r.Model,
 		Provider: r.Provider, ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage, FinishReason: r.FinishReason,
-		Usage: llm.Usage{Input: r.InputTokens, Output: r.OutputTokens, Cached: r.CachedTokens}, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt}, nil
+		Usage: llm.Usage{Input: r.InputTokens, Output: r.OutputTokens, Cached: r.CachedTokens}, Receipt: r.Receipt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt}, nil
 }
 
 // Finish stores how a run ended. A run that is over already stays as it is.
 func Finish(ctx context.Context, q db.Querier, r Run) error {
 	_, err := finish.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "status": string(r.Status), "error_code": orNull(r.ErrorCode), "error_message": orNull(r.ErrorMessage),
-		"finish_reason": orNull(r.FinishReason), "input_tokens": r.Usage.Input, "output_tokens": r.Usage.Output, "cached_tokens": r.Usage.Cached, "finished_at": r.FinishedAt})
+		"finish_reason": orNull(r.FinishReason), "input_tokens": r.Usage.Input, "output_tokens": r.Usage.Output, "cached_tokens": r.Usage.Cached, "receipt": orNull(string(r.Receipt)), "finished_at": r.FinishedAt})
 	return err
 }
 

@@ -28,6 +28,7 @@ type SessionBody struct {
 	Title        string            `json:"title"`
 	Model        string            `json:"model" doc:"Empty takes the tenant's default"`
 	SystemPrompt string            `json:"system_prompt" doc:"Empty takes the tenant's; never shown to widget visitors"`
+	Thinking     string            `json:"thinking" doc:"How much the model thinks before it answers: off, minimal, low, medium or high; empty takes the tenant's"`
 	Metadata     map[string]string `json:"metadata"`
 	User         string            `json:"user" doc:"The end user it belongs to; empty when there is none"`
 	Epoch        int64             `json:"epoch" doc:"Grows with each reset"`
@@ -41,6 +42,7 @@ type CreateSessionRequest struct {
 	Title        string            `json:"title,omitempty" maxLength:"200" doc:"Empty takes the first words of the first message"`
 	Model        string            `json:"model,omitempty" maxLength:"200"`
 	SystemPrompt string            `json:"system_prompt,omitempty" maxLength:"100000"`
+	Thinking     string            `json:"thinking,omitempty" maxLength:"20" doc:"off, minimal, low, medium or high; empty takes the tenant's"`
 	Metadata     map[string]string `json:"metadata,omitempty" maxProperties:"32" doc:"Your own notes: at most 32 texts"`
 	User         string            `json:"user,omitempty" maxLength:"200" doc:"Your id of the end user"`
 }
@@ -50,6 +52,7 @@ type UpdateSessionRequest struct {
 	Title        *string           `json:"title,omitempty" maxLength:"200"`
 	Model        *string           `json:"model,omitempty" maxLength:"200"`
 	SystemPrompt *string           `json:"system_prompt,omitempty" maxLength:"100000"`
+	Thinking     *string           `json:"thinking,omitempty" maxLength:"20" doc:"off, minimal, low, medium or high; empty takes the tenant's"`
 	Metadata     map[string]string `json:"metadata,omitempty" maxProperties:"32" doc:"Replaces the whole map"`
 }
 
@@ -121,13 +124,17 @@ func (r Routes) create(ctx context.Context, in *createIn) (*sessionOut, error) {
 	p := auth.From(ctx)
 	s := New(p.TenantID, time.Now())
 	if b := in.Body; b != nil {
-		if p.Kind == auth.Visitor && (b.Model != "" || b.SystemPrompt != "" || b.User != "") {
-			return nil, fault.New(fault.Forbidden, "a widget's visitor cannot choose model, system_prompt or user")
+		if p.Kind == auth.Visitor && (b.Model != "" || b.SystemPrompt != "" || b.Thinking != "" || b.User != "") {
+			return nil, fault.New(fault.Forbidden, "a widget's visitor cannot choose model, system_prompt, thinking or user")
+		}
+		thinking, err := level(b.Thinking)
+		if err != nil {
+			return nil, err
 		}
 		if err := checkMetadata(b.Metadata); err != nil {
 			return nil, err
 		}
-		s.Title, s.Model, s.SystemPrompt, s.EndUser = b.Title, b.Model, b.SystemPrompt, b.User
+		s.Title, s.Model, s.SystemPrompt, s.Thinking, s.EndUser = b.Title, b.Model, b.SystemPrompt, thinking, b.User
 		maps.Copy(s.Metadata, b.Metadata)
 	}
 	if p.VisitorID != "" {
@@ -135,6 +142,18 @@ func (r Routes) create(ctx context.Context, in *createIn) (*sessionOut, error) {
 	}
 	err := r.DB.Write(ctx, func(q db.Querier) error { return Insert(ctx, q, s) })
 	return answer(ctx, s, err)
+}
+
+// level reads a level of thinking; the empty one is none of its own.
+func level(s string) (string, error) {
+	e, ok := llm.ParseEffort(s)
+	if s != "" && !ok {
+		d := fault.Detail{Field: "thinking", Message: "must be off, minimal, low, medium, high, or empty"}
+		f := fault.New(fault.ValidationFailed, "%s: %s", d.Field, d.Message).WithParam(d.Field)
+		f.Details = []fault.Detail{d}
+		return "", f
+	}
+	return string(e), nil
 }
 
 func (r Routes) list(ctx context.Context, in *listIn) (*listOut, error) {
@@ -169,8 +188,15 @@ func (r Routes) get(ctx context.Context, in *SessionPath) (*sessionOut, error) {
 
 func (r Routes) update(ctx context.Context, in *updateIn) (*sessionOut, error) {
 	b := in.Body
-	if auth.From(ctx).Kind == auth.Visitor && (b.Model != nil || b.SystemPrompt != nil) {
-		return nil, fault.New(fault.Forbidden, "a widget's visitor cannot choose model or system_prompt")
+	if auth.From(ctx).Kind == auth.Visitor && (b.Model != nil || b.SystemPrompt != nil || b.Thinking != nil) {
+		return nil, fault.New(fault.Forbidden, "a widget's visitor cannot choose model, system_prompt or thinking")
+	}
+	if b.Thinking != nil {
+		thinking, err := level(*b.Thinking)
+		if err != nil {
+			return nil, err
+		}
+		b.Thinking = &thinking
 	}
 	if err := checkMetadata(b.Metadata); err != nil {
 		return nil, err
@@ -269,7 +295,7 @@ func answer(ctx context.Context, s Session, err error) (*sessionOut, error) {
 }
 
 func wire(ctx context.Context, s Session) SessionBody {
-	b := SessionBody{ID: s.ID, Title: s.Title, Model: s.Model, SystemPrompt: s.SystemPrompt, Metadata: s.Metadata, User: s.EndUser, Epoch: s.Epoch,
+	b := SessionBody{ID: s.ID, Title: s.Title, Model: s.Model, SystemPrompt: s.SystemPrompt, Thinking: s.Thinking, Metadata: s.Metadata, User: s.EndUser, Epoch: s.Epoch,
 		MessageCount: s.LastSequence, CreatedAt: s.CreatedAt.Time, UpdatedAt: s.UpdatedAt.Time}
 	if b.Metadata == nil {
 		b.Metadata = map[string]string{}

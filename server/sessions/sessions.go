@@ -19,6 +19,7 @@ type Session struct {
 	Title        string
 	Model        string // overrides the tenant's default; empty takes it
 	SystemPrompt string // overrides the tenant's; empty takes it
+	Thinking     string // an llm.Effort, which overrides the tenant's; empty takes it
 	Metadata     map[string]string
 	EndUser      string // the visitor or the caller's own user id; empty when there is none
 	Epoch        int64  // grows with each reset; only the newest epoch's messages are the model's context

@@ -10,12 +10,12 @@ import (
 	"github.com/clawless/clawless/server/fault"
 )
 
-const columns = `id, tenant_id, title, model, system_prompt, metadata, COALESCE(end_user, '') AS end_user, epoch, last_sequence, created_at, updated_at`
+const columns = `id, tenant_id, title, model, system_prompt, thinking, metadata, COALESCE(end_user, '') AS end_user, epoch, last_sequence, created_at, updated_at`
 
 // :owner narrows a statement to one end user's sessions; the empty owner is the tenant itself, who sees all.
 var (
-	insert = db.Scoped("sessions.insert", `INSERT INTO sessions (tenant_id, id, title, model, system_prompt, metadata, end_user, status, epoch, last_sequence, created_at, updated_at)
-		VALUES (:tenant_id, :id, :title, :model, :system_prompt, :metadata, :end_user, 'active', 1, 0, :now, :now)`)
+	insert = db.Scoped("sessions.insert", `INSERT INTO sessions (tenant_id, id, title, model, system_prompt, thinking, metadata, end_user, status, epoch, last_sequence, created_at, updated_at)
+		VALUES (:tenant_id, :id, :title, :model, :system_prompt, :thinking, :metadata, :end_user, 'active', 1, 0, :now, :now)`)
 	get  = db.Scoped("sessions.get", `SELECT `+columns+` FROM sessions WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner)`)
 	list = db.Scoped("sessions.list", `SELECT `+columns+` FROM sessions
 		WHERE tenant_id = :tenant_id AND (updated_at < :at OR (updated_at = :at AND id < :id))
@@ -25,7 +25,7 @@ var (
 		ORDER BY updated_at DESC, id DESC LIMIT :limit`)
 	// Each changes in one step, so that two at once lose nothing of one another. NULL leaves a setting as it is.
 	update = db.Scoped("sessions.update", `UPDATE sessions SET title = COALESCE(:title, title), model = COALESCE(:model, model),
-		system_prompt = COALESCE(:system_prompt, system_prompt), metadata = COALESCE(:metadata, metadata), updated_at = :now
+		system_prompt = COALESCE(:system_prompt, system_prompt), thinking = COALESCE(:thinking, thinking), metadata = COALESCE(:metadata, metadata), updated_at = :now
 		WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner) RETURNING `+columns)
 	reset = db.Scoped("sessions.reset", `UPDATE sessions SET epoch = epoch + 1, updated_at = :now
 		WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner) RETURNING `+columns)
@@ -57,6 +57,7 @@ type row struct {
 	Title        string  `db:"title"`
 	Model        string  `db:"model"`
 	SystemPrompt string  `db:"system_prompt"`
+	Thinking     string  `db:"thinking"`
 	Metadata     string  `db:"metadata"`
 	EndUser      string  `db:"end_user"`
 	Epoch        int64   `db:"epoch"`
@@ -66,7 +67,7 @@ type row struct {
 }
 
 func (r row) session() (Session, error) {
-	s := Session{ID: r.ID, TenantID: r.TenantID, Title: r.Title, Model: r.Model, SystemPrompt: r.SystemPrompt, EndUser: r.EndUser, Epoch: r.Epoch,
+	s := Session{ID: r.ID, TenantID: r.TenantID, Title: r.Title, Model: r.Model, SystemPrompt: r.SystemPrompt, Thinking: r.Thinking, EndUser: r.EndUser, Epoch: r.Epoch,
 		LastSequence: r.LastSequence, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
 	if err := json.Unmarshal([]byte(r.Metadata), &s.Metadata); err != nil {
 		return Session{}, fmt.Errorf("metadata of session %s: %w", r.ID, err)
@@ -114,7 +115,7 @@ func Insert(ctx context.Context, q db.Querier, s Session) error {
 		return err
 	}
 	_, err = insert.Exec(ctx, q, db.TenantOf(s.TenantID), db.Args{"id": s.ID, "title": s.Title, "model": s.Model, "system_prompt": s.SystemPrompt,
-		"metadata": string(meta), "end_user": orNull(s.EndUser), "now": s.CreatedAt})
+		"thinking": s.Thinking, "metadata": string(meta), "end_user": orNull(s.EndUser), "now": s.CreatedAt})
 	return err
 }
 
@@ -163,14 +164,14 @@ func List(ctx context.Context, q db.Querier, t db.Tenant, owner string, at time.
 
 // Change is what is new in a session's settings; nil leaves one as it is.
 type Change struct {
-	Title, Model, SystemPrompt *string
-	Metadata                   map[string]string
+	Title, Model, SystemPrompt, Thinking *string
+	Metadata                             map[string]string
 }
 
 // Update changes a session's settings and returns it. A non-empty owner changes only its own.
 func Update(ctx context.Context, q db.Querier, t db.Tenant, owner, id string, c Change, now time.Time) (Session, error) {
-	args := db.Args{"id": id, "owner": owner, "title": c.Title, "model": c.Model, "system_prompt": c.SystemPrompt, "metadata": nil, "now": db.At(now)}
-	for _, name := range []string{"title", "model", "system_prompt"} {
+	args := db.Args{"id": id, "owner": owner, "title": c.Title, "model": c.Model, "system_prompt": c.SystemPrompt, "thinking": c.Thinking, "metadata": nil, "now": db.At(now)}
+	for _, name := range []string{"title", "model", "system_prompt", "thinking"} {
 		if p := args[name].(*string); p != nil {
 			args[name] = *p
 		} else {

@@ -24,24 +24,6 @@ type Routes struct {
 	Changed func(tenantID string, served bool)
 }
 
-// TenantSettings is the wire form of what a tenant's assistant may do.
-type TenantSettings struct {
-	DefaultModel  string   `json:"default_model" doc:"The model of requests that name none or \"default\"; empty takes the server's"`
-	SystemPrompt  string   `json:"system_prompt" doc:"Put before every conversation of the tenant"`
-	AllowedModels []string `json:"allowed_models" nullable:"false" doc:"Model ids or patterns such as openai/*; empty allows all"`
-	AllowedTools  []string `json:"allowed_tools" nullable:"false" doc:"Names or patterns of tools a request may offer to the model; empty allows all"`
-	MonthlyTokens int64    `json:"monthly_tokens" doc:"Tokens a calendar month (UTC); 0 is no limit"`
-}
-
-// TenantSettingsInput is a change of settings: a field that is left out stays as it is.
-type TenantSettingsInput struct {
-	DefaultModel  *string   `json:"default_model,omitempty" maxLength:"200" doc:"The model of requests that name none; empty takes the server's"`
-	SystemPrompt  *string   `json:"system_prompt,omitempty" maxLength:"100000" doc:"Put before every conversation of the tenant"`
-	AllowedModels *[]string `json:"allowed_models,omitempty" maxItems:"200" doc:"Model ids or patterns such as openai/*; empty allows all"`
-	AllowedTools  *[]string `json:"allowed_tools,omitempty" maxItems:"200" doc:"Names or patterns of tools a request may offer; empty allows all"`
-	MonthlyTokens *int64    `json:"monthly_tokens,omitempty" minimum:"0" doc:"Tokens a calendar month (UTC); 0 is no limit"`
-}
-
 // TenantBody is the wire form of a tenant.
 type TenantBody struct {
 	ID        string         `json:"id"`
@@ -238,27 +220,6 @@ func (r Routes) changed(id string, served bool) {
 	}
 }
 
-func (in *TenantSettingsInput) apply(s *Settings) {
-	if in == nil {
-		return
-	}
-	if in.DefaultModel != nil {
-		s.DefaultModel = *in.DefaultModel
-	}
-	if in.SystemPrompt != nil {
-		s.SystemPrompt = *in.SystemPrompt
-	}
-	if in.AllowedModels != nil {
-		s.AllowedModels = *in.AllowedModels
-	}
-	if in.AllowedTools != nil {
-		s.AllowedTools = *in.AllowedTools
-	}
-	if in.MonthlyTokens != nil {
-		s.MonthlyTokens = in.MonthlyTokens
-	}
-}
-
 func etag(t Tenant) string {
 	return `"` + strings.TrimPrefix(t.ID, ids.Tenant) + "-" + strconv.FormatInt(t.Version, 10) + `"`
 }
@@ -271,13 +232,5 @@ func answer(t Tenant, err error) (*tenantOut, error) {
 }
 
 func wire(t Tenant) TenantBody {
-	s := TenantSettings{DefaultModel: t.Settings.DefaultModel, SystemPrompt: t.Settings.SystemPrompt, AllowedModels: t.Settings.AllowedModels,
-		AllowedTools: t.Settings.AllowedTools, MonthlyTokens: t.MonthlyTokens()}
-	if s.AllowedModels == nil {
-		s.AllowedModels = []string{}
-	}
-	if s.AllowedTools == nil {
-		s.AllowedTools = []string{}
-	}
-	return TenantBody{ID: t.ID, Name: t.Name, Tier: string(t.Tier), Status: string(t.Status), Settings: s, CreatedAt: t.CreatedAt.Time, UpdatedAt: t.UpdatedAt.Time}
+	return TenantBody{ID: t.ID, Name: t.Name, Tier: string(t.Tier), Status: string(t.Status), Settings: t.settings(), CreatedAt: t.CreatedAt.Time, UpdatedAt: t.UpdatedAt.Time}
 }
