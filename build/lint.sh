@@ -8,7 +8,7 @@ lint=$(go tool -n -modfile=build/lint/go.mod golangci-lint)
 status=0
 
 # The modules of the tools themselves hold no code.
-for dir in . build build/bench build/compat build/e2e widget/internal/build; do
+for dir in . build build/bench build/compat build/e2e build/routeeval widget/internal/build; do
   echo "lint: $dir"
   (cd "$dir" && "$lint" run --config "$root/.golangci.yaml" --timeout 20m --show-stats=false) || status=1
 done

@@ -40,6 +40,7 @@ const (
 	ProviderUnreachable Code = "provider_unreachable"
 	ProviderOverloaded  Code = "provider_overloaded"
 	StreamBroken        Code = "stream_broken"
+	AnswerInvalid       Code = "answer_invalid"
 	RunCancelled        Code = "run_cancelled"
 	RunInterrupted      Code = "run_interrupted"
 	ShuttingDown        Code = "shutting_down"
@@ -106,6 +107,7 @@ var Catalogue = []Spec{
 	{ProviderUnreachable, 502, typeAPI, "The provider could not be reached.", "Try again; the operator runs: clawless doctor", true},
 	{ProviderOverloaded, 503, typeAPI, "The provider is overloaded.", "Try again later.", true},
 	{StreamBroken, 502, typeAPI, "The provider's stream ended before the answer did.", "Ask again; what was shown is kept and billed.", true},
+	{AnswerInvalid, 502, typeAPI, "The model's answer was not what response_format asks for, even the second time.", "Ask again, simplify the schema, or choose another model; both answers are billed.", true},
 	{RunCancelled, 409, typeRequest, "The run was cancelled on request.", "Start a new turn.", false},
 	{RunInterrupted, 503, typeServer, "The server stopped while the run was under way.", "Send the turn again; the user message is kept.", true},
 	{ShuttingDown, 503, typeServer, "The server is shutting down.", "Try again in some seconds.", true},
