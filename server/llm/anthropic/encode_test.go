@@ -16,6 +16,8 @@ func request(t *testing.T, s string) *llm.Request {
 		Messages []llm.Message `json:"messages"`
 		Tools    []llm.Tool    `json:"tools"`
 		Stream   bool          `json:"stream"`
+		Effort   llm.Effort    `json:"reasoning_effort"`
+		Cache    bool          `json:"cache"`
 	}
 	var params map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(s), &r); err != nil {
@@ -24,7 +26,7 @@ func request(t *testing.T, s string) *llm.Request {
 	if err := json.Unmarshal([]byte(s), &params); err != nil {
 		t.Fatal(err)
 	}
-	return &llm.Request{Model: r.Model, Messages: r.Messages, Tools: r.Tools, Stream: r.Stream, Params: params}
+	return &llm.Request{Model: r.Model, Messages: r.Messages, Tools: r.Tools, Stream: r.Stream, Params: params, Effort: r.Effort, CachePrompt: r.Cache}
 }
 
 func TestEncode(t *testing.T) {
@@ -58,9 +60,8 @@ func TestEncode(t *testing.T) {
 		{"no tool", `{"model":"m",` + hi + `,` + tools + `,"tool_choice":"none","parallel_tool_calls":false}`, `{"model":"m","max_tokens":8192,` + hiOut + `,` + toolsOut + `,"tool_choice":{"type":"none"}}`},
 		{"pictures and papers", `{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/PNG;charset=x;base64,AAAA","detail":"low"}},{"type":"image_url","image_url":{"url":"https://a/b.png"}},{"type":"file","file":{"file_data":"data:application/pdf;base64,BBBB","filename":"a.pdf"}}]}]}`,
 			`{"model":"m","max_tokens":8192,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}},{"type":"image","source":{"type":"url","url":"https://a/b.png"}},{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"BBBB"},"title":"a.pdf"}]}]}`},
-		{"a schema and an effort", `{"model":"m",` + hi + `,"reasoning_effort":"low","response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object"}}}}`,
-			`{"model":"m","max_tokens":8192,` + hiOut + `,"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}}}`},
-		{"no thinking", `{"model":"m",` + hi + `,"reasoning_effort":"none"}`, `{"model":"m","max_tokens":8192,` + hiOut + `,"thinking":{"type":"disabled"}}`},
+		{"a schema and an effort", `{"model":"claude-opus-4-8",` + hi + `,"reasoning_effort":"low","response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object","additionalProperties":false}}}}`,
+			`{"model":"claude-opus-4-8","max_tokens":8192,` + hiOut + `,"thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object","additionalProperties":false}}}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -87,7 +88,10 @@ func TestEncodeRefuses(t *testing.T) {
 		{`{"presence_penalty":0.5}`, "presence_penalty", "unsupported_parameter"},
 		{`{"frequency_penalty":1}`, "frequency_penalty", "unsupported_parameter"},
 		{`{"response_format":{"type":"json_object"}}`, "response_format", "unsupported_parameter"},
-		{`{"reasoning_effort":"minimal"}`, "reasoning_effort", "unsupported_parameter"},
+		{`{"model":"claude-sonnet-4-5","response_format":{"type":"json_schema","json_schema":{"schema":{"type":"object"}}}}`, "response_format", "unsupported_parameter"},
+		{`{"model":"claude-3-5-haiku-20241022","response_format":{"type":"json_schema","json_schema":{"schema":{"type":"string"}}}}`, "response_format", "unsupported_parameter"},
+		{`{"tool_choice":"required"}`, "tool_choice", "invalid_value"},
+		{`{"tools":[{"function":{"name":"f"}}],"tool_choice":{"type":"allowed_tools"}}`, "tool_choice", "unsupported_parameter"},
 		{`{"stop":7}`, "stop", "invalid_value"},
 		{`{"messages":[{"role":"critic","content":"x"}]}`, "messages[0].role", "invalid_value"},
 		{`{"messages":[{"role":"user","content":7}]}`, "messages[0].content", "invalid_value"},

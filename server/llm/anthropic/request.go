@@ -30,23 +30,42 @@ func encode(req *llm.Request) ([]byte, *llm.Error) {
 			return nil, fail
 		}
 	}
-	b := wire.AppendString([]byte(`{"model":`), req.Model)
-	b = append(append(b, `,"max_tokens":`...), maxTokens(req)...)
-	if len(conv.system) > 0 {
-		b = wire.AppendString(append(b, `,"system":`...), strings.Join(conv.system, "\n\n"))
-	}
-	b = conv.messages(append(b, `,"messages":`...))
-	b = appendTools(b, req, conv.called)
-	for _, name := range []string{"temperature", "top_p"} {
-		if raw, ok := wire.Present(req.Params, name); ok {
-			b = append(append(b, `,"`+name+`":`...), raw...)
-		}
-	}
-	b, fail := appendStop(b, req)
+	think, fail := thinkingOf(req)
 	if fail != nil {
 		return nil, fail
 	}
-	if b, fail = appendOutput(b, req); fail != nil {
+	limit, fail := think.fit(req, conv.continues())
+	if fail != nil {
+		return nil, fail
+	}
+	if fail := think.checkSampling(req); fail != nil {
+		return nil, fail
+	}
+	tools, fail := appendTools(nil, req, conv.called)
+	if fail != nil {
+		return nil, fail
+	}
+	system := strings.Join(conv.system, "\n\n")
+	if req.CachePrompt {
+		conv.markEnd(len(tools) + len(system))
+	}
+	b := wire.AppendString([]byte(`{"model":`), req.Model)
+	b = append(append(b, `,"max_tokens":`...), limit...)
+	b = appendSystem(b, system, len(tools), req.CachePrompt)
+	b = conv.messages(append(b, `,"messages":`...))
+	b = append(b, tools...)
+	if think.json != "" {
+		b = append(append(b, `,"thinking":`...), think.json...)
+	}
+	for _, name := range []string{"temperature", "top_p"} {
+		if raw, ok := wire.Present(req.Params, name); ok && (!isOne(raw) || generationOf(req.Model) < unsampled) {
+			b = append(append(b, `,"`+name+`":`...), raw...)
+		}
+	}
+	if b, fail = appendStop(b, req); fail != nil {
+		return nil, fail
+	}
+	if b, fail = appendOutput(b, req, think.effort); fail != nil {
 		return nil, fail
 	}
 	if req.Stream {
@@ -78,7 +97,7 @@ func checkParams(req *llm.Request) *llm.Error {
 			fine = fine || string(raw) == v
 		}
 		if !fine {
-			return unsupported(name, "Anthropic's models have no "+name)
+			return unsupported(name, "Anthropic's models have no "+name+"; leave it out")
 		}
 	}
 	return nil
@@ -92,11 +111,10 @@ func invalid(param, message string) *llm.Error {
 	return &llm.Error{Class: llm.ClassInvalid, Status: http.StatusBadRequest, Type: "invalid_request_error", Param: param, Code: "invalid_value", Message: message}
 }
 
-func maxTokens(req *llm.Request) string {
-	for _, name := range []string{"max_completion_tokens", "max_tokens"} {
-		if raw, ok := wire.Present(req.Params, name); ok {
-			return string(raw)
-		}
+// limitOf is the caller's limit, or what the model takes.
+func limitOf(req *llm.Request) string {
+	if _, raw, ok := callersLimit(req); ok {
+		return string(raw)
 	}
 	for _, old := range oldModels {
 		if strings.HasPrefix(req.Model, old) {
@@ -107,9 +125,10 @@ func maxTokens(req *llm.Request) string {
 }
 
 // appendTools writes the tools and the choice among them. A conversation that called tools needs their definitions even when none may be called any more.
-func appendTools(b []byte, req *llm.Request, called []string) []byte {
-	if len(req.Tools) == 0 && len(called) == 0 {
-		return b
+func appendTools(b []byte, req *llm.Request, called []string) ([]byte, *llm.Error) {
+	choice, fail := toolChoice(req)
+	if fail != nil || len(req.Tools) == 0 && len(called) == 0 {
+		return b, fail
 	}
 	b = append(b, `,"tools":[`...)
 	for i, t := range req.Tools {
@@ -130,6 +149,9 @@ func appendTools(b []byte, req *llm.Request, called []string) []byte {
 		}
 		b = append(b, '}')
 	}
+	if n := len(req.Tools); n > 0 && req.CachePrompt && len(b) >= worthCaching {
+		b = marked(b)
+	}
 	if len(req.Tools) == 0 {
 		for i, name := range called {
 			if i > 0 {
@@ -137,13 +159,13 @@ func appendTools(b []byte, req *llm.Request, called []string) []byte {
 			}
 			b = append(wire.AppendString(append(b, `{"name":`...), name), `,"input_schema":{"type":"object"}}`...)
 		}
-		return append(b, `],"tool_choice":{"type":"none"}`...)
+		return append(b, `],"tool_choice":{"type":"none"}`...), nil
 	}
-	return appendChoice(append(b, ']'), req)
+	return append(append(b, ']'), choice...), nil
 }
 
-// appendChoice writes tool_choice and parallel_tool_calls, which are one thing here.
-func appendChoice(b []byte, req *llm.Request) []byte {
+// toolChoice writes tool_choice and parallel_tool_calls, which are one thing here.
+func toolChoice(req *llm.Request) ([]byte, *llm.Error) {
 	serial := false
 	if raw, ok := wire.Present(req.Params, "parallel_tool_calls"); ok {
 		serial = string(raw) == "false"
@@ -161,21 +183,27 @@ func appendChoice(b []byte, req *llm.Request) []byte {
 		} else if json.Unmarshal(raw, &choice) == nil && choice.Function.Name != "" {
 			kind, name = "tool", choice.Function.Name
 		}
+		switch {
+		case kind == "":
+			return nil, unsupported("tool_choice", "Anthropic's models know the choices none, auto, required and one function by its name")
+		case len(req.Tools) == 0 && kind != "none" && kind != "auto":
+			return nil, invalid("tool_choice", "tool_choice asks for a call and there are no tools; send tools or leave tool_choice out")
+		}
 	}
 	if kind == "" && serial {
 		kind = "auto"
 	}
 	if kind == "" {
-		return b
+		return nil, nil
 	}
-	b = append(b, `,"tool_choice":{"type":"`+kind+`"`...)
+	b := []byte(`,"tool_choice":{"type":"` + kind + `"`)
 	if name != "" {
 		b = wire.AppendString(append(b, `,"name":`...), name)
 	}
 	if serial && kind != "none" {
 		b = append(b, `,"disable_parallel_tool_use":true`...)
 	}
-	return append(b, '}')
+	return append(b, '}'), nil
 }
 
 func appendStop(b []byte, req *llm.Request) ([]byte, *llm.Error) {
@@ -198,48 +226,4 @@ func appendStop(b []byte, req *llm.Request) ([]byte, *llm.Error) {
 		b = wire.AppendString(b, s)
 	}
 	return append(b, ']'), nil
-}
-
-// efforts are OpenAI's words of which Anthropic has the same; "none" turns thinking off.
-var efforts = map[string]bool{"low": true, "medium": true, "high": true, "xhigh": true, "max": true}
-
-// appendOutput writes response_format and reasoning_effort, which share an object here.
-func appendOutput(b []byte, req *llm.Request) ([]byte, *llm.Error) {
-	var fields []byte
-	if raw, ok := wire.Present(req.Params, "reasoning_effort"); ok {
-		var effort string
-		if json.Unmarshal(raw, &effort) != nil {
-			return nil, invalid("reasoning_effort", "reasoning_effort must be a string")
-		}
-		switch {
-		case effort == "none":
-			b = append(b, `,"thinking":{"type":"disabled"}`...)
-		case efforts[effort]:
-			fields = append(fields, `,"effort":"`+effort+`"`...)
-		default:
-			return nil, unsupported("reasoning_effort", "Anthropic's models know the efforts none, low, medium, high, xhigh and max")
-		}
-	}
-	if raw, ok := wire.Present(req.Params, "response_format"); ok {
-		var f struct {
-			Type       string `json:"type"`
-			JSONSchema struct {
-				Schema json.RawMessage `json:"schema"`
-			} `json:"json_schema"`
-		}
-		if json.Unmarshal(raw, &f) != nil {
-			return nil, invalid("response_format", "response_format must be an object")
-		}
-		switch {
-		case f.Type == "text":
-		case f.Type == "json_schema" && len(f.JSONSchema.Schema) > 0:
-			fields = append(append(append(fields, `,"format":{"type":"json_schema","schema":`...), f.JSONSchema.Schema...), '}')
-		default:
-			return nil, unsupported("response_format", "Anthropic's models know the response formats text and json_schema")
-		}
-	}
-	if len(fields) > 0 {
-		b = append(append(append(b, `,"output_config":{`...), fields[1:]...), '}')
-	}
-	return b, nil
 }
