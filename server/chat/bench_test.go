@@ -29,7 +29,7 @@ func (p provider) Models(context.Context) []llm.Model { return nil }
 func (p provider) Resolve(_ context.Context, model string) (router.Target, error) {
 	return router.Target{Provider: inner{p}, Model: model, ID: "lab/" + model}, nil
 }
-func (p provider) Stream(context.Context, router.Target, *llm.Request) iter.Seq2[llm.Chunk, error] {
+func (p provider) Stream(context.Context, *router.Call) iter.Seq2[llm.Chunk, error] {
 	return iter.Seq2[llm.Chunk, error](p)
 }
 
@@ -254,7 +254,7 @@ func TestTurnLimit(t *testing.T) {
 // slow says one word and then nothing until it is cancelled.
 type slow struct{ provider }
 
-func (s slow) Stream(ctx context.Context, _ router.Target, _ *llm.Request) iter.Seq2[llm.Chunk, error] {
+func (s slow) Stream(ctx context.Context, _ *router.Call) iter.Seq2[llm.Chunk, error] {
 	return func(yield func(llm.Chunk, error) bool) {
 		if yield(llm.Chunk{Text: "word"}, nil) {
 			<-ctx.Done()

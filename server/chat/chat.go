@@ -28,7 +28,7 @@ import (
 // Models finds and runs models; the router is one.
 type Models interface {
 	Resolve(ctx context.Context, model string) (router.Target, error)
-	Stream(ctx context.Context, target router.Target, req *llm.Request) iter.Seq2[llm.Chunk, error]
+	Stream(ctx context.Context, call *router.Call) iter.Seq2[llm.Chunk, error]
 	Models(ctx context.Context) []llm.Model
 }
 

@@ -33,7 +33,7 @@ var errLeft = fault.New(fault.Canceled, "the reader left")
 // the fault with which it ended: errLeft when the reader left.
 func (c *Chat) relay(ctx context.Context, k *call, yield func(llm.Chunk, error) bool) error {
 	journal := &journal{chat: c, call: k}
-	for chunk, err := range c.models.Stream(ctx, k.target, k.req) {
+	for chunk, err := range c.models.Stream(ctx, &router.Call{Targets: []router.Target{k.target}, Request: k.req}) {
 		if err != nil {
 			return explain(ctx, err)
 		}

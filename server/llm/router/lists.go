@@ -16,9 +16,10 @@ const (
 	listLimit = 3 * time.Second  // how long a caller waits for a list
 )
 
-// entry is one provider with its cached list of models.
+// entry is one provider with its keys and its cached list of models.
 type entry struct {
-	provider llm.Provider
+	provider llm.Provider // with the first key
+	keys     []*key
 	log      *slog.Logger
 	now      func() time.Time
 
@@ -26,10 +27,6 @@ type entry struct {
 	list   []llm.Model
 	until  time.Time     // when the list is to be fetched again
 	flight chan struct{} // closed when the fetch under way ends; nil when none is
-}
-
-func (e *entry) target(model string) Target {
-	return Target{Provider: e.provider, Model: model, ID: e.provider.Name() + "/" + model}
 }
 
 func (e *entry) offers(list []llm.Model, model string) bool {

@@ -7,8 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/catalog"
 )
 
 // mockName is the name of the built-in provider, which does not count when a bare model name could only mean one provider.
@@ -19,12 +22,24 @@ type Options struct {
 	Aliases   map[string]string // other names of models: "fast" -> "openai/gpt-4o-mini"; an alias never hides a "provider/model"
 	Log       *slog.Logger      // nil: slog.Default
 	OnAttempt func(Attempt)     // called once after every call of a provider, on the goroutine that ranged over it; nil for none
-	now       func() time.Time  // the clock, replaced by tests
+	// Lookup says what is known of a model, by the provider's name and the provider's own name for it; nil when nothing is.
+	Lookup func(provider, model string) (catalog.Info, bool)
+	now    func() time.Time // the clock of the lists of models, replaced by tests
+	steady bool             // waits without jitter, for tests
 }
 
-// Attempt is what one call of a provider came to, for metrics and for scoring.
+// Why a target was passed over (Attempt.Skipped).
+const (
+	SkippedCooling     = "cooling"        // its circuit is open
+	SkippedUnsupported = "unsupported"    // Call.For refused it; Attempt.Err says why
+	SkippedContext     = "context_window" // an earlier target found the conversation too long, and this one takes no more
+)
+
+// Attempt is what one call of a provider came to, or that a target was passed over.
 type Attempt struct {
 	Target   Target
+	Key      int    // which of the provider's keys, from 1; zero when no call was made
+	Skipped  string // why no call was made; empty when one was
 	Start    time.Time
 	First    time.Duration // until the first chunk; zero when none came
 	Duration time.Duration // until the end, including the time the reader took
@@ -38,6 +53,8 @@ type Target struct {
 	Provider llm.Provider
 	Model    string // the provider's own name
 	ID       string // provider/model
+	Info     catalog.Info
+	Known    bool // Info comes from the table
 }
 
 // Router knows the providers. It is safe for concurrent use and its providers never change; make a new one to change them.
@@ -46,10 +63,13 @@ type Router struct {
 	byName  map[string]*entry
 	sole    *entry // the only provider besides mock, nil when there are none or several
 	opts    Options
+
+	retry    retrypolicy.RetryPolicy[try]
+	circuits circuits
 }
 
-// New makes a router over the providers, in the operator's order: where two offer a model of the same bare name, the first one has it. Of two providers with one
-// name the later is ignored.
+// New makes a router over the providers, in the operator's order: where two offer a model of the same bare name, the first one has it. Providers with one name are
+// one provider with several keys, which take over from each other in that order.
 func New(providers []llm.Provider, opts Options) *Router {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
@@ -57,14 +77,14 @@ func New(providers []llm.Provider, opts Options) *Router {
 	if opts.now == nil {
 		opts.now = time.Now
 	}
-	r := &Router{byName: map[string]*entry{}, opts: opts}
+	r := &Router{byName: map[string]*entry{}, opts: opts, retry: retries(opts.steady)}
 	others := 0
 	for _, p := range providers {
-		if r.byName[p.Name()] != nil {
-			opts.Log.Warn("two providers have the same name; the second one is ignored", "provider", p.Name())
+		if e := r.byName[p.Name()]; e != nil {
+			e.keys = append(e.keys, &key{provider: p})
 			continue
 		}
-		e := &entry{provider: p, now: opts.now, log: opts.Log}
+		e := &entry{provider: p, keys: []*key{{provider: p}}, now: opts.now, log: opts.Log}
 		r.byName[p.Name()] = e
 		r.entries = append(r.entries, e)
 		if p.Name() != mockName {
@@ -116,7 +136,16 @@ func (r *Router) direct(id string) (Target, bool) {
 	if !ok || model == "" || r.byName[name] == nil {
 		return Target{}, false
 	}
-	return Target{Provider: r.byName[name].provider, Model: model, ID: id}, true
+	return r.target(r.byName[name], model), true
+}
+
+func (r *Router) target(e *entry, model string) Target {
+	name := e.provider.Name()
+	t := Target{Provider: e.provider, Model: model, ID: name + "/" + model}
+	if r.opts.Lookup != nil {
+		t.Info, t.Known = r.opts.Lookup(name, model)
+	}
+	return t
 }
 
 // bare finds a name without a provider. Lists are asked at the same time and from the cache; one that fails only hides its own models.
@@ -125,15 +154,15 @@ func (r *Router) bare(ctx context.Context, model string) (Target, bool) {
 		return Target{}, false
 	}
 	if e := r.byName[mockName]; e != nil && e.offers(e.models(ctx), model) {
-		return e.target(model), true
+		return r.target(e, model), true
 	}
 	if r.sole != nil {
-		return r.sole.target(model), true
+		return r.target(r.sole, model), true
 	}
 	lists := r.lists(ctx)
 	for i, e := range r.entries {
 		if e.offers(lists[i], model) {
-			return e.target(model), true
+			return r.target(e, model), true
 		}
 	}
 	return Target{}, false

@@ -247,17 +247,18 @@ func TestStream(t *testing.T) {
 		class llm.Class
 		left  bool
 		usage *llm.Usage
+		calls int
 	}{
-		{"a whole answer", &fake{name: "a", chunks: whole}, 0, "ab", "", false, usage},
-		{"a failure before", &fake{name: "a", err: cause}, 0, "", llm.ClassServer, false, nil},
-		{"a failure in the middle", &fake{name: "a", chunks: whole[:1], err: cause}, 0, "a", llm.ClassServer, false, nil},
-		{"an end without a reason", &fake{name: "a", chunks: whole[:2]}, 0, "ab", llm.ClassBroken, false, nil},
-		{"an error of no class", &fake{name: "a", err: errors.New("odd")}, 0, "", llm.ClassServer, false, nil},
-		{"a cancelled context", &fake{name: "a", err: fmt.Errorf("x: %w", context.Canceled)}, 0, "", llm.ClassCanceled, false, nil},
-		{"the reader leaves", &fake{name: "a", chunks: whole}, 1, "a", "", true, nil},
+		{"a whole answer", &fake{name: "a", chunks: whole}, 0, "ab", "", false, usage, 1},
+		{"a failure before", &fake{name: "a", err: cause}, 0, "", llm.ClassServer, false, nil, 3},
+		{"a failure in the middle", &fake{name: "a", chunks: whole[:1], err: cause}, 0, "a", llm.ClassServer, false, nil, 1},
+		{"an end without a reason", &fake{name: "a", chunks: whole[:2]}, 0, "ab", llm.ClassBroken, false, nil, 1},
+		{"an error of no class", &fake{name: "a", err: errors.New("odd")}, 0, "", llm.ClassServer, false, nil, 3},
+		{"a cancelled context", &fake{name: "a", err: fmt.Errorf("x: %w", context.Canceled)}, 0, "", llm.ClassCanceled, false, nil, 1},
+		{"the reader leaves", &fake{name: "a", chunks: whole}, 1, "a", "", true, nil, 1},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			var attempts []Attempt
 			r := New([]llm.Provider{tt.p}, Options{Log: quiet(), OnAttempt: func(a Attempt) { attempts = append(attempts, a) }})
 			target, err := r.Resolve(t.Context(), "a/m/n")
@@ -267,7 +268,7 @@ func TestStream(t *testing.T) {
 			req := &llm.Request{Model: "a/m/n"}
 			text, n := "", 0
 			var class llm.Class
-			for chunk, err := range r.Stream(t.Context(), target, req) {
+			for chunk, err := range r.Stream(t.Context(), &Call{Targets: []Target{target}, Request: req}) {
 				if err != nil {
 					class = llm.AsError(err).Class
 					continue
@@ -278,19 +279,20 @@ func TestStream(t *testing.T) {
 				}
 			}
 			if text != tt.text || class != tt.class || tt.p.model != "m/n" || req.Model != "a/m/n" {
-				t.Errorf("got %q, %s, model %s", text, class, tt.p.model)
+				t.Errorf("%s: got %q, %s, model %s", tt.name, text, class, tt.p.model)
 			}
-			if len(attempts) != 1 {
-				t.Fatalf("%d attempts", len(attempts))
+			if len(attempts) != tt.calls {
+				t.Fatalf("%s: %d attempts", tt.name, len(attempts))
 			}
 			a := attempts[0]
-			if a.Target.ID != "a/m/n" || a.Left != tt.left || a.Usage != tt.usage || (a.Err == nil) != (class == "") || (a.First > 0) != (n > 0) || a.Duration < a.First {
-				t.Errorf("got %+v", a)
+			if a.Target.ID != "a/m/n" || a.Key != 1 || a.Left != tt.left || a.Usage != tt.usage || (a.Err == nil) != (class == "") || (a.First > 0) != (n > 0) || a.Duration < a.First {
+				t.Errorf("%s: got %+v", tt.name, a)
 			}
 		})
 	}
 }
 
+// TestSameNameTwice: it is one provider with two keys.
 func TestSameNameTwice(t *testing.T) {
 	first, second := &fake{name: "a"}, &fake{name: "a"}
 	r := New([]llm.Provider{first, second}, Options{Log: quiet()})
