@@ -74,14 +74,17 @@ func encode(req *llm.Request) ([]byte, *llm.Error) {
 	return append(b, '}'), nil
 }
 
+// zero stands for every way to write it.
+const zero = "0"
+
 // harmless are the values with which a parameter that Anthropic does not have asks for nothing.
 var harmless = map[string][]string{
 	"seed":              nil,
-	"presence_penalty":  {"0", "0.0"},
-	"frequency_penalty": {"0", "0.0"},
+	"presence_penalty":  {zero},
+	"frequency_penalty": {zero},
 	"logit_bias":        {"{}"},
 	"logprobs":          {"false"},
-	"top_logprobs":      {"0"},
+	"top_logprobs":      {zero},
 }
 
 // checkParams refuses what the caller asked for and would not get.
@@ -94,7 +97,8 @@ func checkParams(req *llm.Request) *llm.Error {
 		}
 		fine := false
 		for _, v := range values {
-			fine = fine || string(raw) == v
+			var n float64
+			fine = fine || string(raw) == v || v == zero && json.Unmarshal(raw, &n) == nil && n == 0
 		}
 		if !fine {
 			return unsupported(name, "Anthropic's models have no "+name+"; leave it out")

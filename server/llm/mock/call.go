@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -46,8 +47,8 @@ func (p *Provider) newCall(ctx context.Context, req *llm.Request) (*call, error)
 			return nil, c.invalid("stop", "invalid_value", "stop must be a string or a list of strings")
 		}
 	}
-	if raw, ok := param(req, "logprobs"); ok && string(raw) != "false" {
-		return nil, c.invalid("logprobs", "unsupported_parameter", "mock models have no log probabilities")
+	if err := c.checkForeign(); err != nil {
+		return nil, err
 	}
 	if err := c.readFormat(); err != nil {
 		return nil, err
@@ -58,6 +59,24 @@ func (p *Provider) newCall(ctx context.Context, req *llm.Request) (*call, error)
 			Code: "context_length_exceeded", Message: "the conversation is longer than the model's context of 1000000 tokens"}
 	}
 	return c, nil
+}
+
+// harmless are the values with which a parameter that mock models do not have asks for nothing.
+var harmless = map[string]string{"logprobs": "false", "top_logprobs": "0", "logit_bias": "{}"}
+
+// checkForeign refuses what the caller asked for and would not get.
+func (c *call) checkForeign() error {
+	for _, name := range []string{"logprobs", "top_logprobs", "logit_bias"} {
+		if raw, ok := param(c.req, name); ok && string(raw) != harmless[name] {
+			return c.invalid(name, "unsupported_parameter", "mock models draw no tokens and have no "+name+"; leave it out")
+		}
+	}
+	switch {
+	case c.req.Effort == "", c.req.Effort == llm.EffortOff:
+	case c.req.Model != thinker:
+		return c.invalid("reasoning_effort", "unsupported_parameter", fmt.Sprintf("the model has no thinking level %s; use off, or the model %s/%s", c.req.Effort, c.provider, thinker))
+	}
+	return nil
 }
 
 func (c *call) readFormat() error {

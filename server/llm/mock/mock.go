@@ -76,6 +76,9 @@ func (p *Provider) Models(context.Context) ([]llm.Model, error) {
 	return out, nil
 }
 
+// NativeSchema implements llm.Abilities: whatever schema is wanted, the answer is made to fit it.
+func (p *Provider) NativeSchema(*llm.Request) bool { return true }
+
 // contextWindow is what the mock models claim and keep: longer conversations are refused as a real provider refuses them.
 const contextWindow = 1_000_000
 
@@ -90,6 +93,9 @@ var models = []model{
 	{Description{"lorem", "Answers with about 120 words of plausible text, the same for the same conversation."}, planLorem},
 	{Description{"recall", "Answers with what the user said earlier in the conversation, to see that a session remembers."}, planRecall},
 	{Description{"tools", "Calls the tool named in tool_choice or in the user's text, or else the first one offered, with arguments that fit its schema; then answers with the result."}, planTools},
+	{Description{"small", "Answers in one short sentence, calls the tools that the text names, and fails a hard question where the user asks for it, to see `auto` escalate: with `[empty]` in the text it says nothing, with `[invalid json]` it breaks off the JSON that was wanted, with `[repeat]` it makes the same tool call again after its result."}, planSmall},
+	{Description{"large", "Answers the same questions at length and in each of these cases properly; thinks aloud first when it is told to (`reasoning_effort` of minimal, low, medium or high)."}, planLarge},
+	{Description{embedder, "Makes vectors of length 1 for `/v1/embeddings`: 256 dimensions or as many as are asked for (up to 4096), the nearer the more words two texts share."}, planEmbed},
 	{Description{"slow", "Answers like lorem with 40 ms between the words, to try cancelling and resuming."}, planSlow},
 	{Description{"fail-429", "Refuses every call with 429 and Retry-After: 2."}, failAlways(failRate)},
 	{Description{"fail-500", "Fails every call with 500."}, failAlways(failServer)},

@@ -9,11 +9,12 @@ import (
 
 // script is what a model does: say the text, then call the tools, then end or fail.
 type script struct {
-	text  string
-	calls []llm.ToolCall
-	pace  time.Duration
-	fail  *llm.Error // ends the answer in place of a finish reason, after failAt pieces
-	stall bool       // go silent in place of a finish reason, after failAt pieces
+	thought string // said before the text, as reasoning
+	text    string
+	calls   []llm.ToolCall
+	pace    time.Duration
+	fail    *llm.Error // ends the answer in place of a finish reason, after failAt pieces
+	stall   bool       // go silent in place of a finish reason, after failAt pieces
 	// failAt is the number of pieces before the failure; zero fails before the answer begins.
 	failAt int
 }
@@ -24,8 +25,14 @@ func (c *call) play(s script, yield func(llm.Chunk, error) bool) {
 		yield(llm.Chunk{}, s.fail)
 		return
 	}
+	thoughts, thought, whole := fit(split(s.thought), c.maxTokens)
 	text, finish := cutAtStop(s.text, c.stop), llm.FinishStop
-	pieces, used, whole := fit(split(text), c.maxTokens)
+	var pieces []string
+	used := thought
+	if whole {
+		pieces, used, whole = fit(split(text), c.maxTokens-thought)
+		used += thought
+	}
 	deltas := []llm.ToolCallDelta(nil)
 	switch {
 	case !whole:
@@ -39,15 +46,16 @@ func (c *call) play(s script, yield func(llm.Chunk, error) bool) {
 	if broken && len(pieces) > s.failAt {
 		pieces = pieces[:s.failAt]
 	}
-	last := llm.Chunk{FinishReason: finish, Usage: &llm.Usage{Input: c.input, Output: used}}
+	last := llm.Chunk{FinishReason: finish, Usage: &llm.Usage{Input: c.input, Output: used, Reasoning: thought}}
+	steps := steps(thoughts, pieces, deltas)
 	if !c.req.Stream && !broken {
-		if c.wait(s.pace*time.Duration(len(pieces)+len(deltas)), yield) {
-			last.Text, last.ToolCalls, last.Model = strings.Join(pieces, ""), joined(s.calls, deltas), c.req.Model
+		if c.wait(s.pace*time.Duration(len(steps)), yield) {
+			last.Reasoning, last.Text, last.ToolCalls, last.Model = strings.Join(thoughts, ""), strings.Join(pieces, ""), joined(s.calls, deltas), c.req.Model
 			yield(last, nil)
 		}
 		return
 	}
-	if !c.speak(pieces, deltas, s.pace, yield) {
+	if !c.speak(steps, s.pace, yield) {
 		return
 	}
 	switch {
@@ -58,24 +66,33 @@ func (c *call) play(s script, yield func(llm.Chunk, error) bool) {
 	case s.fail != nil:
 		yield(llm.Chunk{}, s.fail)
 	default:
-		if len(pieces)+len(deltas) == 0 {
+		if len(steps) == 0 {
 			last.Model = c.req.Model
 		}
 		yield(last, nil)
 	}
 }
 
-// speak yields the pieces and fragments at the script's pace and reports whether to go on.
-func (c *call) speak(pieces []string, deltas []llm.ToolCallDelta, pace time.Duration, yield func(llm.Chunk, error) bool) bool {
-	var chunk llm.Chunk
-	for i := range len(pieces) + len(deltas) {
+// steps are the chunks of a streamed answer but the last one.
+func steps(thoughts, pieces []string, deltas []llm.ToolCallDelta) []llm.Chunk {
+	out := make([]llm.Chunk, 0, len(thoughts)+len(pieces)+len(deltas))
+	for _, t := range thoughts {
+		out = append(out, llm.Chunk{Reasoning: t})
+	}
+	for _, p := range pieces {
+		out = append(out, llm.Chunk{Text: p})
+	}
+	for i := range deltas {
+		out = append(out, llm.Chunk{ToolCalls: deltas[i : i+1]})
+	}
+	return out
+}
+
+// speak yields the steps at the script's pace and reports whether to go on.
+func (c *call) speak(steps []llm.Chunk, pace time.Duration, yield func(llm.Chunk, error) bool) bool {
+	for i, chunk := range steps {
 		if !c.wait(pace, yield) {
 			return false
-		}
-		if i < len(pieces) {
-			chunk = llm.Chunk{Text: pieces[i]}
-		} else {
-			chunk = llm.Chunk{ToolCalls: deltas[i-len(pieces) : i-len(pieces)+1]}
 		}
 		if i == 0 {
 			chunk.Model = c.req.Model

@@ -21,13 +21,18 @@ func planTools(p *Provider, c *call) script {
 	if len(chosen) == 0 {
 		return script{text: c.formatted(howToUseTools), pace: p.Pace}
 	}
+	return script{calls: c.calls(chosen), pace: p.Pace}
+}
+
+// calls makes a call of each tool, with arguments from the user's text.
+func (c *call) calls(chosen []llm.Tool) []llm.ToolCall {
 	text := c.userText()
-	calls := make([]llm.ToolCall, len(chosen))
+	out := make([]llm.ToolCall, len(chosen))
 	for i, t := range chosen {
-		calls[i] = llm.ToolCall{ID: c.callID(i), Type: "function",
+		out[i] = llm.ToolCall{ID: c.callID(i), Type: "function",
 			Function: llm.ToolCallFunction{Name: t.Function.Name, Arguments: sample(t.Function.Parameters, withoutName(text, t.Function.Name))}}
 	}
-	return script{calls: calls, pace: p.Pace}
+	return out
 }
 
 // callID is the same for the same conversation and differs between its turns, so that runs can be compared.
