@@ -141,8 +141,11 @@ type Config struct {
 	BaseURL   string // empty: the driver's default
 	APIKey    string
 	AccountID string        // Cloudflare's account
-	Client    *http.Client  // nil: the driver makes a warm one of its own with NewHTTPClient
-	Idle      time.Duration // the longest wait for the next byte of an answer; zero: 60 s, and ten minutes for the first, as models may think that long
+	Client    *http.Client  // nil: the driver makes a warm one of its own
+	Connect   time.Duration // how long making a connection may take; zero: 10 s. A Client that is given has its own
+	First     time.Duration // until a streamed answer begins; zero: Idle, or ten minutes where that is zero too, as models may think that long
+	Idle      time.Duration // the longest wait between two pieces of an answer; zero: 60 s
+	Answer    time.Duration // until an answer in one piece is complete; zero: ten minutes, or where Idle is set, that for each piece
 	Log       *slog.Logger  // nil: slog.Default
 }
 

@@ -8,34 +8,35 @@ import (
 	"time"
 )
 
-// The limits of a connection. There is none on a whole call: an answer may stream for many minutes, and its context ends it.
+// The limits of a connection. Those of a call are its Endpoint's.
 const (
-	dialLimit   = 10 * time.Second
-	tlsLimit    = 10 * time.Second
-	headerLimit = 10 * time.Minute // a model that thinks before it answers sends nothing until it is done
-	idleConn    = 90 * time.Second
-	perHost     = 1024 // idle connections kept; as many streams as that may end at once and start again
-	maxHops     = 3
+	dialLimit = 10 * time.Second // for the connection, and as much again for TLS
+	idleConn  = 90 * time.Second
+	perHost   = 1024 // idle connections kept; as many streams as that may end at once and start again
+	maxHops   = 3
 )
 
 // NewHTTPClient returns a client with a connection pool of its own, meant for one provider and for as long as the process lives. It has no overall time limit,
 // speaks HTTP/2 where the server does, goes through the proxy of the environment only where TLS hides the key from it, asks for no compression (which would hold
 // back the frames of a stream) and follows a redirect only on the same host and with the same method, so that a key never reaches another one.
-func NewHTTPClient() *http.Client {
-	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 30 * time.Second}
+// Connecting may take connect, and TLS as long again; zero is ten seconds.
+func NewHTTPClient(connect time.Duration) *http.Client {
+	if connect <= 0 {
+		connect = dialLimit
+	}
+	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
 	return &http.Client{
 		CheckRedirect: sameHost,
 		Transport: &http.Transport{
-			Proxy:                 proxyOverTLS,
-			DialContext:           dialer.DialContext,
-			TLSHandshakeTimeout:   tlsLimit,
-			ResponseHeaderTimeout: headerLimit,
-			IdleConnTimeout:       idleConn,
-			MaxIdleConns:          0, // no limit over all hosts: a provider has one
-			MaxIdleConnsPerHost:   perHost,
-			DisableCompression:    true,
-			ForceAttemptHTTP2:     true,
-			HTTP2:                 &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+			Proxy:               proxyOverTLS,
+			DialContext:         dialer.DialContext,
+			TLSHandshakeTimeout: connect,
+			IdleConnTimeout:     idleConn,
+			MaxIdleConns:        0, // no limit over all hosts: a provider has one
+			MaxIdleConnsPerHost: perHost,
+			DisableCompression:  true,
+			ForceAttemptHTTP2:   true,
+			HTTP2:               &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 		},
 	}
 }

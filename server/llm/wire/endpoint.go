@@ -2,12 +2,12 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,12 +19,13 @@ import (
 
 // The limits of an endpoint.
 const (
-	defaultFirst = 10 * time.Minute // models may think that long before the first word
-	defaultIdle  = time.Minute
-	maxErrorBody = 64 << 10
-	maxBody      = 32 << 20
-	drainLimit   = 50 * time.Millisecond // for the rest of a body whose answer is complete
-	graceLimit   = 5 * time.Second       // for usage and the end after the finish reason
+	defaultFirst  = 10 * time.Minute // models may think that long before the first word
+	defaultIdle   = time.Minute
+	defaultAnswer = 10 * time.Minute
+	maxErrorBody  = 64 << 10
+	maxBody       = 32 << 20
+	drainLimit    = 50 * time.Millisecond // for the rest of a body whose answer is complete
+	graceLimit    = 5 * time.Second       // for usage and the end after the finish reason
 )
 
 // Endpoint is one provider's server with all that a call of it needs. It is safe for concurrent use and read-only after New.
@@ -40,19 +41,21 @@ type Endpoint struct {
 	log    *slog.Logger
 	first  time.Duration
 	idle   time.Duration
+	answer time.Duration // zero: first and idle hold for answers in one piece too
 }
 
-// NewEndpoint makes an endpoint from a driver's configuration. Where Config.Idle is not set, the first frame may take ten minutes and each later one a minute.
+// NewEndpoint makes an endpoint from a driver's configuration, whose limits it keeps.
 func NewEndpoint(cfg llm.Config, base string) (*Endpoint, error) {
 	if err := checkBase(base); err != nil {
 		return nil, err
 	}
-	e := &Endpoint{Provider: cfg.Name, Base: strings.TrimRight(base, "/"), Header: http.Header{}, Secret: cfg.APIKey, client: cfg.Client, log: cfg.Log, first: cfg.Idle, idle: cfg.Idle}
+	e := &Endpoint{Provider: cfg.Name, Base: strings.TrimRight(base, "/"), Header: http.Header{}, Secret: cfg.APIKey, client: cfg.Client, log: cfg.Log,
+		first: cmp.Or(cfg.First, cfg.Idle, defaultFirst), idle: cmp.Or(cfg.Idle, defaultIdle), answer: cfg.Answer}
 	if e.client == nil {
-		e.client = NewHTTPClient()
+		e.client = NewHTTPClient(cfg.Connect)
 	}
-	if e.idle <= 0 {
-		e.first, e.idle = defaultFirst, defaultIdle
+	if e.answer == 0 && cfg.Idle == 0 {
+		e.answer = defaultAnswer
 	}
 	if e.log == nil {
 		e.log = slog.Default()
@@ -91,14 +94,20 @@ type Answer struct {
 	head   []byte // read ahead by IsStream
 }
 
-// Post sends a JSON body to Base+path and returns the answer once its headers are there. A status other than 2xx is an error with what the provider said.
+// Post sends a JSON body to Base+path and returns the answer once its headers are there. A status other than 2xx is an error with what the provider said. The
+// answer is a stream, which must begin within Config.First and then go on within Config.Idle.
 func (e *Endpoint) Post(ctx context.Context, path string, body []byte) (*Answer, *llm.Error) {
-	return e.send(ctx, http.MethodPost, path, body)
+	return e.send(ctx, http.MethodPost, path, body, false)
 }
 
-// Get reads the JSON answer of Base+path, which may have a query.
+// PostWhole is Post where the answer is wanted in one piece, which must be complete within Config.Answer.
+func (e *Endpoint) PostWhole(ctx context.Context, path string, body []byte) (*Answer, *llm.Error) {
+	return e.send(ctx, http.MethodPost, path, body, true)
+}
+
+// Get reads the JSON answer of Base+path, which may have a query, within Config.Answer.
 func (e *Endpoint) Get(ctx context.Context, path string) ([]byte, *llm.Error) {
-	a, fail := e.send(ctx, http.MethodGet, path, nil)
+	a, fail := e.send(ctx, http.MethodGet, path, nil, true)
 	if fail != nil {
 		return nil, fail
 	}
@@ -106,7 +115,7 @@ func (e *Endpoint) Get(ctx context.Context, path string) ([]byte, *llm.Error) {
 	return a.ReadAll()
 }
 
-func (e *Endpoint) send(ctx context.Context, method, path string, body []byte) (*Answer, *llm.Error) {
+func (e *Endpoint) send(ctx context.Context, method, path string, body []byte, whole bool) (*Answer, *llm.Error) {
 	call, cancel := context.WithCancelCause(ctx)
 	a := &Answer{e: e, ctx: ctx, call: call, cancel: cancel}
 	var src io.Reader
@@ -124,26 +133,34 @@ func (e *Endpoint) send(ctx context.Context, method, path string, body []byte) (
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	a.idle = e.clock(whole, cancel)
 	start := time.Now()
 	resp, err := e.client.Do(req) //nolint:bodyclose // the Answer owns the body from here on and closes it
+	a.idle.pause(start)
 	if err != nil {
 		fail := a.Fail(err)
-		cancel(nil)
-		var op *net.OpError
-		if fail.Class == llm.ClassBroken || fail.Class == llm.ClassTimeout && errors.As(err, &op) && op.Op == "dial" {
-			fail.Class, fail.Message = llm.ClassUnreachable, "" // nothing had come yet
+		if fail.Class == llm.ClassBroken || fail.Class == llm.ClassTimeout && !errors.Is(fail.Err, errIdle) {
+			fail.Class, fail.Message = llm.ClassUnreachable, "" // nothing had come yet, not even a connection
 		}
+		cancel(nil)
 		return nil, fail
 	}
 	e.log.LogAttrs(ctx, slog.LevelDebug, "a provider answered", slog.String("provider", e.Provider), slog.String("method", method), slog.String("path", path),
 		slog.Int("status", resp.StatusCode), slog.Duration("waited", time.Since(start)))
-	a.Header, a.body = resp.Header, resp.Body
-	a.idle = newIdleReader(resp.Body, e.first, e.idle, cancel)
+	a.Header, a.body, a.idle.src = resp.Header, resp.Body, resp.Body
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		defer a.Close()
 		return nil, a.refused(resp)
 	}
 	return a, nil
+}
+
+// clock starts the limits of a call.
+func (e *Endpoint) clock(whole bool, cancel func(error)) *idleReader {
+	if whole && e.answer > 0 {
+		return newIdleReader(e.answer, 0, cancel)
+	}
+	return newIdleReader(e.first, e.idle, cancel)
 }
 
 // refused makes the error of a status other than 2xx.

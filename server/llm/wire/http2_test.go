@@ -33,7 +33,7 @@ func TestHTTP2(t *testing.T) {
 	defer srv.Close()
 	pool := x509.NewCertPool()
 	pool.AddCert(srv.Certificate())
-	client := NewHTTPClient()
+	client := NewHTTPClient(0)
 	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: pool}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

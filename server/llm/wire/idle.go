@@ -8,7 +8,7 @@ import (
 )
 
 // errIdle is the cause with which a silent call is cancelled.
-var errIdle = errors.New("nothing came within the idle limit")
+var errIdle = errors.New("nothing came within the time limit")
 
 // progress is how many bytes of one line count as a sign of life. Less may be a server that trickles bytes to hold the connection.
 const progress = 4 << 10
@@ -19,16 +19,22 @@ type idleReader struct {
 	src    io.Reader
 	cancel func(error)
 	timer  *time.Timer
-	limit  time.Duration // until the next line
+	limit  time.Duration // until the next line; zero: the first limit is for all
 	left   time.Duration // of it
 	got    int           // bytes since the clock started anew
 }
 
-func newIdleReader(src io.Reader, first, limit time.Duration, cancel func(error)) *idleReader {
-	r := &idleReader{src: src, cancel: cancel, limit: limit, left: first}
+// newIdleReader returns a reader without a source yet, whose clock runs until pause.
+func newIdleReader(first, limit time.Duration, cancel func(error)) *idleReader {
+	r := &idleReader{cancel: cancel, limit: limit, left: first}
 	r.timer = time.AfterFunc(first, func() { cancel(errIdle) })
-	r.timer.Stop()
 	return r
+}
+
+// pause stops the clock, which has run since start.
+func (r *idleReader) pause(start time.Time) {
+	r.timer.Stop()
+	r.left = max(r.left-time.Since(start), 0)
 }
 
 // Read reads from the source with the clock running.
@@ -36,8 +42,10 @@ func (r *idleReader) Read(p []byte) (int, error) {
 	start := time.Now()
 	r.timer.Reset(r.left)
 	n, err := r.src.Read(p)
-	r.timer.Stop()
-	r.left = max(r.left-time.Since(start), 0)
+	r.pause(start)
+	if r.limit == 0 {
+		return n, err
+	}
 	if r.got += n; r.got >= progress || bytes.IndexByte(p[:n], '\n') >= 0 || bytes.IndexByte(p[:n], '\r') >= 0 {
 		r.left, r.got = r.limit, 0
 	}
@@ -46,5 +54,5 @@ func (r *idleReader) Read(p []byte) (int, error) {
 
 // grace shortens the wait for what is left of a stream whose answer is complete.
 func (r *idleReader) grace(d time.Duration) {
-	r.limit, r.left = min(r.limit, d), min(r.left, d)
+	r.limit, r.left = min(r.limit, d), min(r.left, d) // a limit of zero stays one: then all that is left is d
 }

@@ -267,10 +267,12 @@ func TestIdleClock(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			src := &slowSource{pieces: tt.pieces, pause: tt.pause, stop: make(chan struct{})}
 			ended := false
-			r := newIdleReader(src, 100*time.Millisecond, 100*time.Millisecond, func(err error) {
+			r := newIdleReader(100*time.Millisecond, 100*time.Millisecond, func(err error) {
 				ended = errors.Is(err, errIdle)
 				close(src.stop)
 			})
+			r.src = src
+			r.pause(time.Now())
 			think := time.NewTimer(tt.think)
 			buf := make([]byte, 8192)
 			for {

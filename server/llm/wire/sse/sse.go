@@ -10,13 +10,13 @@ import (
 // The limits of one stream. They are far over anything a provider sends in earnest and keep a hostile one from filling the memory.
 const (
 	MaxEvent  = 8 << 20  // bytes of one line, and of the data of one event
-	MaxStream = 32 << 20 // bytes of a whole stream
+	MaxStream = 64 << 20 // bytes of a whole stream
 )
 
 // The errors of a stream that goes over a limit.
 var (
 	ErrEventTooLong  = errors.New("a line or event is over 8 MiB")
-	ErrStreamTooLong = errors.New("the stream is over 32 MiB")
+	ErrStreamTooLong = errors.New("the stream is over 64 MiB")
 )
 
 // firstBuffer holds the frames of an ordinary stream; a longer line makes it grow.
