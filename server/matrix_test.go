@@ -38,6 +38,7 @@ var doors = map[string]entrance{
 	"list-audit":             {who: "operator", ok: 200},
 	"list-providers":         {who: "operator", ok: 200},
 	"get-own-tenant":         {who: "key", scope: "tenant:read", ok: 200},
+	"list-usage":             {who: "operator", ok: 200},
 	"get-usage":              {who: "key", scope: "usage:read", ok: 200},
 	"list-models":            {who: "key", scope: "models:read", ok: 200},
 	"get-model":              {who: "key", scope: "models:read", ok: 200},

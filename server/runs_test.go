@@ -299,7 +299,7 @@ func TestRecover(t *testing.T) {
 					return err
 				}
 				if i < 2 {
-					if err := quotas.Delivered(ctx, q, h, 42, now); err != nil {
+					if err := quotas.Delivered(ctx, q, h, 42, 0, now); err != nil {
 						return err
 					}
 				}

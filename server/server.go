@@ -139,9 +139,9 @@ func tenantID(ctx context.Context, q db.Querier, idOrName string) (string, error
 	return t.ID, err
 }
 
-func tenantBudget(ctx context.Context, q db.Querier, idOrName string) (string, int64, error) {
+func tenantBudget(ctx context.Context, q db.Querier, idOrName string) (id string, tokens, micros int64, err error) {
 	t, err := tenants.Get(ctx, q, idOrName)
-	return t.ID, t.MonthlyTokens(), err
+	return t.ID, t.MonthlyTokens(), t.MonthlyMicros(), err
 }
 
 func (s *Server) allowedModels(ctx context.Context, tenant string) (func(string) bool, error) {

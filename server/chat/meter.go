@@ -220,7 +220,7 @@ func (j *journal) note(ctx context.Context) {
 	hold, tokens := j.call.hold, j.call.input()+j.call.answer.Size.Tokens()
 	go func() {
 		defer j.busy.Store(false)
-		err := j.chat.db.Write(ctx, func(q db.Querier) error { return quotas.Delivered(ctx, q, hold, tokens, now) })
+		err := j.chat.db.Write(ctx, func(q db.Querier) error { return quotas.Delivered(ctx, q, hold, tokens, 0, now) })
 		if err != nil && ctx.Err() == nil {
 			j.chat.opts.Log.Warn("delivered tokens not noted", "request_id", j.call.requestID, "error", err.Error())
 		}

@@ -1,10 +1,6 @@
 package tenants
 
-import (
-	"slices"
-
-	"github.com/clawless/clawless/server/llm"
-)
+import "github.com/clawless/clawless/server/llm"
 
 // TenantSettings is the wire form of what a tenant's assistant may do.
 type TenantSettings struct {
@@ -84,4 +80,4 @@ func (t Tenant) settings() TenantSettings {
 }
 
 // orEmpty makes a list that is shown as [] and never as null.
-func orEmpty(list []string) []string { return slices.Concat([]string{}, list) }
+func orEmpty(list []string) []string { return append([]string{}, list...) }
