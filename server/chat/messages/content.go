@@ -39,7 +39,7 @@ func messages(o *fields.Object) []llm.Message {
 			m.Fail("role", "must be one of user, assistant, system")
 		}
 	}
-	if len(out) == 0 && len(list) > 0 { // of a history of thoughts alone nothing is left to answer
+	if len(out) == 0 && len(list) > 0 && o.Clean() { // of a history of thoughts alone nothing is left to answer
 		o.Fail("messages", "must have at least one message with text, an image or a tool's result")
 	}
 	return out

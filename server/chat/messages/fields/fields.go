@@ -84,6 +84,9 @@ func (o *Object) note(name string, unsupported bool, format string, args ...any)
 	}
 }
 
+// Clean reports whether nothing is wrong so far, in this object or any other of the body.
+func (o *Object) Clean() bool { return len(*o.bad) == 0 }
+
 // Verdict is the one fault with every bad field, or nil.
 func (o *Object) Verdict() error {
 	bad := *o.bad
