@@ -117,7 +117,7 @@ func TestTenantIsInEveryKey(t *testing.T) {
 			t.Errorf("a deleted parent leaves orphans: %s", fact)
 		}
 	}
-	for _, table := range []string{"api_keys", "sessions", "messages", "runs", "tool_executions", "widgets", "widget_visitors", "usage_periods", "reservations"} {
+	for _, table := range []string{"api_keys", "sessions", "messages", "runs", "tool_executions", "widgets", "widget_visitors", "usage_periods", "reservations", "route_decisions"} {
 		if table != "messages" && !slices.Contains(facts, "ref "+table+" tenant_id to tenants.id CASCADE") {
 			t.Errorf("%s has no reference to its tenant", table)
 		}
