@@ -17,12 +17,14 @@ import (
 	"github.com/clawless/clawless/server/llm/all"
 	"github.com/clawless/clawless/server/llm/mock"
 	"github.com/clawless/clawless/server/llm/ollama"
+	"github.com/clawless/clawless/server/llm/wire"
 )
 
 // fallbackModel answers for tenants when no provider is configured at all.
 const fallbackModel = "mock/lorem"
 
-// Providers makes the configured providers: those of the settings by name, then vendors whose own variables are set, then the built-in models.
+// Providers makes the configured providers: those of the settings by name, then vendors whose own variables are set, then the built-in models. One with several keys
+// comes once for each, side by side and under one name.
 // A provider that cannot be reached is not an error here: `clawless doctor` and the first call say so.
 func Providers(cfg config.Settings, log *slog.Logger) ([]llm.Provider, error) {
 	configured := maps.Clone(cfg.Providers)
@@ -40,11 +42,11 @@ func Providers(cfg config.Settings, log *slog.Logger) ([]llm.Provider, error) {
 	}
 	var out []llm.Provider
 	for _, name := range slices.Sorted(maps.Keys(configured)) {
-		p, err := provider(name, configured[name], log)
+		made, err := provider(name, configured[name].WithDefaults(), log)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, p)
+		out = append(out, made...)
 	}
 	built, err := mock.Driver.New(llm.Config{Name: mock.Driver.Name, Log: log})
 	if err != nil {
@@ -53,29 +55,71 @@ func Providers(cfg config.Settings, log *slog.Logger) ([]llm.Provider, error) {
 	return append(out, built), nil
 }
 
-func provider(name string, p config.Provider, log *slog.Logger) (llm.Provider, error) {
+// provider makes one provider for every key. They share their connections.
+func provider(name string, p config.Provider, log *slog.Logger) ([]llm.Provider, error) {
 	if strings.ContainsAny(name, "/ ") || name == mock.Driver.Name {
 		return nil, fmt.Errorf("providers.%s: choose another name, without slashes and not %s", name, mock.Driver.Name)
 	}
-	driver, ok := all.Lookup(cmp.Or(p.Driver, name))
-	if !ok && p.Driver == "" {
-		driver, ok = all.Lookup("openai")
-	}
+	driver, ok := driverOf(name, p)
 	if !ok {
 		return nil, fmt.Errorf("providers.%s.driver: %q is none of %s", name, p.Driver, strings.Join(driverNames(), ", "))
 	}
-	key, err := providerKey(p, driver)
+	keys, err := providerKeys(p, driver)
 	if err != nil {
 		return nil, fmt.Errorf("providers.%s: %w", name, err)
 	}
-	made, err := driver.New(llm.Config{Name: name, BaseURL: cmp.Or(p.BaseURL, driver.DefaultURL), APIKey: key, AccountID: cmp.Or(p.AccountID, firstEnv(driver.AccountEnv)), Log: log})
-	if err != nil {
-		return nil, fmt.Errorf("providers.%s: %w", name, err)
+	if len(keys) == 0 {
+		keys = []string{""} // not every server wants one
 	}
-	if len(p.Models) > 0 {
-		return listed{made, p.Models}, nil
+	cfg := llm.Config{Name: name, BaseURL: cmp.Or(p.BaseURL, driver.DefaultURL), AccountID: cmp.Or(p.AccountID, firstEnv(driver.AccountEnv)),
+		Client: wire.NewHTTPClient(p.ConnectTimeout), First: p.FirstTokenTimeout, Idle: p.IdleTimeout, Answer: p.AnswerTimeout, Log: log}
+	out := make([]llm.Provider, len(keys))
+	for i, key := range keys {
+		cfg.APIKey = key
+		made, err := driver.New(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("providers.%s: %w", name, err)
+		}
+		if out[i] = made; len(p.Models) > 0 {
+			out[i] = withModels(made, p.Models)
+		}
 	}
-	return made, nil
+	return out, nil
+}
+
+// driverOf is the driver that the settings name, or that the provider's name names, or the one whose dialect most servers speak.
+func driverOf(name string, p config.Provider) (llm.Driver, bool) {
+	driver, ok := all.Lookup(cmp.Or(p.Driver, name))
+	if !ok && p.Driver == "" {
+		return all.Lookup("openai")
+	}
+	return driver, ok
+}
+
+// vendors are the vendors at whose own address the configured providers are, by the providers' names; what is known of a vendor's models holds there only.
+func vendors(cfg config.Settings) map[string]string {
+	out := map[string]string{}
+	for _, d := range all.Drivers() {
+		out[d.Name] = d.Name // the built-in one, and those whose own variables configure them
+	}
+	for name, p := range cfg.Providers {
+		d, ok := driverOf(name, p)
+		if out[name] = ""; ok && (p.BaseURL == "" || strings.TrimRight(p.BaseURL, "/") == d.DefaultURL) {
+			out[name] = d.Name
+		}
+	}
+	return out
+}
+
+// withModels gives a provider the models that the operator has named, and leaves it what else it can.
+func withModels(p llm.Provider, models []string) llm.Provider {
+	if e, ok := p.(llm.Embedder); ok {
+		return struct {
+			listed
+			llm.Embedder
+		}{listed{p, models}, e}
+	}
+	return listed{p, models}
 }
 
 // listed is a provider whose models the operator has named, because it cannot list them itself or should not offer all.
@@ -93,15 +137,15 @@ func (l listed) Models(context.Context) ([]llm.Model, error) {
 	return out, nil
 }
 
-// providerKey prefers the settings' key, then its file, then the vendor's own variable; the latter only for the vendor's own address, so that it goes nowhere else.
-func providerKey(p config.Provider, d llm.Driver) (string, error) {
-	if key, err := p.Key(); err != nil || key != "" {
-		return key, err
+// providerKeys prefers the settings' keys, then their file, then the vendor's own variable; the latter only for the vendor's own address, so that it goes nowhere else.
+func providerKeys(p config.Provider, d llm.Driver) ([]string, error) {
+	if keys, err := p.Keys(); err != nil || len(keys) > 0 {
+		return keys, err
 	}
 	if p.BaseURL == "" || p.BaseURL == d.DefaultURL {
-		return firstEnv(d.Env), nil
+		return config.Provider{APIKey: config.Secret(firstEnv(d.Env))}.Keys()
 	}
-	return "", nil
+	return nil, nil
 }
 
 func firstEnv(names []string) string {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -203,16 +204,18 @@ func (s *Settings) value(f Field) any {
 		return formatDuration(time.Duration(v.Int()))
 	case KindBytes:
 		return formatBytes(v.Int())
+	case KindNumber:
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
 	default:
 		return v.Interface()
 	}
 }
 
-// locate returns the value behind a name that FieldOf knows. For a provider it is a copy.
+// locate returns the value behind a name that FieldOf knows. For a provider it is a copy with the defaults.
 func (s *Settings) locate(name string) reflect.Value {
 	parts := strings.Split(name, ".")
 	if len(parts) == 3 {
-		p := s.Providers[parts[1]]
+		p := s.Providers[parts[1]].WithDefaults()
 		return member(reflect.ValueOf(&p).Elem(), parts[2])
 	}
 	return member(reflect.ValueOf(s).Elem(), name)

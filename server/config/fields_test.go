@@ -118,6 +118,8 @@ func TestDefault(t *testing.T) {
 		LogFormat:          "text",
 		MaxBodyBytes:       20 << 20,
 		DrainTimeout:       30 * time.Second,
+		TierModels:         map[string]string{"anthropic/*": "enterprise"},
+		StrongShare:        0.3,
 		DiscoverOllama:     true,
 		SessionWait:        30 * time.Second,
 		RunRetention:       10 * time.Minute,
@@ -154,13 +156,16 @@ func TestEntriesReadBack(t *testing.T) {
 			t.Errorf("%s = %v: %v", e.Name, e.Value, err)
 		}
 	}
+	for name, p := range s.Providers {
+		s.Providers[name] = p.WithDefaults() // they are shown, and so they are read
+	}
 	box := s.Providers["box"]
 	if !reflect.DeepEqual(back, s) {
 		t.Errorf("read back\n got %+v\nwant %+v (box %+v)", back, s, box)
 	}
 	names := s.Entries()
-	if names[len(names)-12].Name != "providers.box.driver" {
-		t.Errorf("providers come last and by name; got %s", names[len(names)-12].Name)
+	if names[len(names)-20].Name != "providers.box.driver" {
+		t.Errorf("providers come last and by name; got %s", names[len(names)-20].Name)
 	}
 }
 

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // Secret is a text that never shows itself: printing, logging or encoding it gives a mask. string(s) is the only way to the real value.
@@ -47,14 +50,46 @@ func maskURL(u *url.URL) string {
 	return text
 }
 
-// Key returns the provider's API key from api_key or api_key_file, without surrounding white space. It is empty when neither is set; the error never holds the key.
-func (p Provider) Key() (string, error) {
+// maxKeys is how many keys a provider may have.
+const maxKeys = 32
+
+// Keys returns the provider's API keys from api_key or api_key_file, in order and without surrounding white space. It is empty when neither is set; the error never
+// holds a key.
+func (p Provider) Keys() ([]string, error) {
 	if p.APIKeyFile == "" {
-		return strings.TrimSpace(string(p.APIKey)), nil
+		keys, err := splitKeys(string(p.APIKey))
+		if err != nil {
+			return nil, fmt.Errorf("api_key: %w", err)
+		}
+		return keys, nil
 	}
 	data, err := os.ReadFile(p.APIKeyFile)
 	if err != nil {
-		return "", fmt.Errorf("read api_key_file: %w", err)
+		return nil, fmt.Errorf("read api_key_file: %w", err)
 	}
-	return strings.TrimSpace(string(data)), nil
+	keys, err := splitKeys(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("api_key_file: %w", err)
+	}
+	return keys, nil
+}
+
+// splitKeys takes keys apart that stand between commas or on lines.
+func splitKeys(text string) ([]string, error) {
+	var out []string
+	for _, k := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		switch k = strings.TrimSpace(k); {
+		case k == "":
+			continue
+		case strings.ContainsFunc(k, unicode.IsControl):
+			return nil, errors.New("a key holds a tab or another control character; write commas between several keys, or a line for each in the file")
+		case slices.Contains(out, k):
+			return nil, errors.New("the same key is there twice")
+		}
+		out = append(out, k)
+	}
+	if len(out) > maxKeys {
+		return nil, fmt.Errorf("%d keys are more than %d", len(out), maxKeys)
+	}
+	return out, nil
 }

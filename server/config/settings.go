@@ -1,7 +1,11 @@
 // Package config is the one struct of the server's settings: flags, variables, file keys, defaults and the reference all derive from its tags, and it checks itself.
 package config
 
-import "time"
+import (
+	"reflect"
+	"strings"
+	"time"
+)
 
 // Settings is everything an operator can set. A field's tags are its whole definition: `name` is the key in the file, from which the flag (--some-name) and the
 // variable (CLAWLESS_SOME_NAME) derive; `default`, `usage`, `value` (what the help calls the value), `type` (when the Go type does not say it), `oneof` and `note` (a default that is worked out) do the rest.
@@ -57,11 +61,28 @@ type Provider struct {
 	AnswerTimeout     time.Duration `name:"answer_timeout" value:"DURATION" default:"10m" usage:"how long an answer in one piece may take"`
 }
 
+// WithDefaults returns the provider with the defaults where it sets nothing.
+func (p Provider) WithDefaults() Provider {
+	v := reflect.ValueOf(&p).Elem()
+	for i := range v.NumField() {
+		f := describe(v.Type().Field(i), "providers."+AnyName+"."+v.Type().Field(i).Tag.Get("name"))
+		if f.Default == "" || !v.Field(i).IsZero() {
+			continue
+		}
+		value, err := f.parse(f.Default)
+		if err != nil {
+			panic("config: default of " + f.Name + ": " + err.Error()) // a tag of this file is wrong, and every test of it fails
+		}
+		assign(v.Field(i), value)
+	}
+	return p
+}
+
 // Default returns the settings of an installation that sets nothing. DataDir is empty: it depends on the user, see DataDir.
 func Default() Settings {
 	var s Settings
 	for _, f := range Fields() {
-		if f.Default == "" {
+		if f.Default == "" || strings.Contains(f.Name, AnyName) {
 			continue
 		}
 		if err := s.Set(f.Name, f.Default); err != nil {

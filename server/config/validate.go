@@ -199,5 +199,18 @@ func (s *Settings) checkProviders(c *checker) {
 		if p.APIKey != "" && p.APIKeyFile != "" {
 			c.bad(field+".api_key_file", "api_key is set too; keep one of them")
 		}
+		if _, err := splitKeys(string(p.APIKey)); err != nil {
+			c.bad(field+".api_key", "%v", err)
+		}
+		for _, d := range []struct {
+			name  string
+			value time.Duration
+		}{
+			{"connect_timeout", p.ConnectTimeout}, {"first_token_timeout", p.FirstTokenTimeout}, {"idle_timeout", p.IdleTimeout}, {"answer_timeout", p.AnswerTimeout},
+		} {
+			if d.value < 0 {
+				c.bad(field+"."+d.name, "%s is not a positive duration", formatDuration(d.value))
+			}
+		}
 	}
 }

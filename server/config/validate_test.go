@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // valid returns settings without a problem.
@@ -122,14 +124,68 @@ func TestCheckFiles(t *testing.T) {
 	if len(got) != 2 || got[0].Field != "tls_key" || got[1].Field != "providers.b.api_key_file" {
 		t.Errorf("got %v", got)
 	}
-	if key, err := s.Providers["a"].Key(); key != "sk-from-a-file" || err != nil {
-		t.Errorf("key of the file is %q, %v", key, err)
+	if keys, err := s.Providers["a"].Keys(); !slices.Equal(keys, []string{"sk-from-a-file"}) || err != nil {
+		t.Errorf("keys of the file are %q, %v", keys, err)
 	}
-	if _, err := s.Providers["b"].Key(); err == nil {
+	if _, err := s.Providers["b"].Keys(); err == nil {
 		t.Error("a missing key file gave no error")
 	}
-	if key, err := (Provider{APIKey: " sk-1 "}).Key(); key != "sk-1" || err != nil {
-		t.Errorf("key is %q, %v", key, err)
+}
+
+func TestKeys(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		text string
+		want []string
+		err  string
+	}{
+		{"", nil, ""}, {" , ", nil, ""}, {" sk-1 ", []string{"sk-1"}, ""}, {"sk-1, sk-2,", []string{"sk-1", "sk-2"}, ""}, {"sk-1\r\n\nsk-2\n", []string{"sk-1", "sk-2"}, ""},
+		{"sk-geheim\tsk-2", nil, "a key holds a tab"}, {"sk-geheim,sk-2,sk-geheim", nil, "twice"}, {strings.Repeat("x", 40) + "," + numbers(maxKeys), nil, "33 keys are more than 32"},
+	} {
+		file := filepath.Join(dir, "keys")
+		if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for name, p := range map[string]Provider{"api_key": {APIKey: Secret(tt.text)}, "api_key_file": {APIKeyFile: file}} {
+			keys, err := p.Keys()
+			if !slices.Equal(keys, tt.want) || (err != nil) != (tt.err != "") || err != nil && (!strings.HasPrefix(err.Error(), name+": ") || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), "geheim")) {
+				t.Errorf("%s %q: %q, %v", name, tt.text, keys, err)
+			}
+		}
+		s := valid()
+		s.Providers = map[string]Provider{"a": {APIKey: Secret(tt.text)}}
+		if problems := s.Validate(); (len(problems) == 1) != (tt.err != "") || len(problems) == 1 && (problems[0].Field != "providers.a.api_key" || strings.Contains(problems[0].Message, "geheim")) {
+			t.Errorf("%q: %v", tt.text, problems)
+		}
+	}
+}
+
+func numbers(n int) string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprint(i)
+	}
+	return strings.Join(out, ",")
+}
+
+func TestProviderDefaults(t *testing.T) {
+	got := Provider{Driver: "openai", FirstTokenTimeout: time.Second}.WithDefaults()
+	want := Provider{Driver: "openai", ConnectTimeout: 10 * time.Second, FirstTokenTimeout: time.Second, IdleTimeout: time.Minute, AnswerTimeout: 10 * time.Minute}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v", got)
+	}
+	s := valid()
+	if s.Providers != nil {
+		t.Errorf("a default made the providers %v", s.Providers)
+	}
+	s.Providers = map[string]Provider{"a": {IdleTimeout: -time.Second}}
+	if problems := s.Validate(); len(problems) != 1 || problems[0].Field != "providers.a.idle_timeout" {
+		t.Errorf("got %v", problems)
+	}
+	for _, e := range s.Entries() {
+		if e.Name == "providers.a.connect_timeout" && e.Value != "10s" {
+			t.Errorf("shown as %v", e.Value)
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func (e *entry) offers(list []llm.Model, model string) bool {
 // models returns the provider's list: the cached one while there is any, which is renewed behind the caller's back once it is old. Only the first callers of all
 // wait, at most listLimit. A list that cannot be had is empty.
 func (e *entry) models(ctx context.Context) []llm.Model {
-	lister, ok := e.provider.(llm.ModelLister)
+	lister, ok := e.keys[e.pick()].provider.(llm.ModelLister)
 	if !ok {
 		return nil
 	}
@@ -117,9 +117,11 @@ func (r *Router) Models(ctx context.Context) []llm.Model {
 	return out
 }
 
-// Health is what asking a provider for its models came to.
+// Health is what asking a provider for its models came to, and what its calls came to lately.
 type Health struct {
 	Provider string
+	Keys     Keys
+	Circuits []Circuit     // those that are not closed
 	Checked  bool          // false when the provider has no list that could be asked for
 	Models   int           // how many it offers
 	Latency  time.Duration // how long it took to say so
@@ -131,10 +133,17 @@ func (r *Router) Health(ctx context.Context) []Health {
 	ctx, cancel := context.WithTimeout(ctx, listLimit)
 	defer cancel()
 	out := make([]Health, len(r.entries))
+	open := r.Circuits()
 	var wg sync.WaitGroup
 	for i, e := range r.entries {
-		out[i].Provider = e.provider.Name()
-		lister, ok := e.provider.(llm.ModelLister)
+		name := e.provider.Name()
+		out[i].Provider, out[i].Keys = name, e.health()
+		for _, c := range open {
+			if c.Provider == name {
+				out[i].Circuits = append(out[i].Circuits, c)
+			}
+		}
+		lister, ok := e.keys[e.pick()].provider.(llm.ModelLister)
 		if !ok {
 			continue
 		}
