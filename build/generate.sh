@@ -17,6 +17,7 @@ generate() {
   go build -o bin/clawless ./cmd/clawless
   bin/clawless docs --dir docs/reference
   go test ./server/llm/mock -run TestReference -update >/dev/null
+  go test ./server/llm/all -run TestConformance -update >/dev/null
 }
 
 if [ "${1:-}" != --check ]; then

@@ -17,6 +17,8 @@ import (
 
 func TestExercise(t *testing.T) { llmtest.Exercise(t, Driver, os.DirFS("testdata")) }
 
+func FuzzAnswers(f *testing.F) { llmtest.Fuzz(f, Driver, os.DirFS("testdata")) }
+
 func TestHeadersAndPages(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Api-Key") != "key" || r.Header.Get("Anthropic-Version") != version || r.Header.Get("Authorization") != "" {

@@ -120,7 +120,9 @@ func (d *decoder) read(data []byte) (out llm.Chunk, ok, stop bool, fail *llm.Err
 		}
 	case "content_block_start":
 		if ev.Block != nil {
-			d.begin(ev.Index, ev.Block, &out)
+			if fail = d.begin(ev.Index, ev.Block, &out); fail != nil {
+				return llm.Chunk{}, false, false, fail
+			}
 		}
 	case "content_block_delta":
 		if ev.Delta != nil {
@@ -153,13 +155,16 @@ func (d *decoder) read(data []byte) (out llm.Chunk, ok, stop bool, fail *llm.Err
 }
 
 // begin starts a block. Other servers of this dialect put the whole block in here.
-func (d *decoder) begin(index int, b *contentBlock, out *llm.Chunk) {
+func (d *decoder) begin(index int, b *contentBlock, out *llm.Chunk) *llm.Error {
 	switch b.Type {
 	case "text":
 		out.Text = b.Text
 	case "thinking":
 		out.Reasoning = b.Thinking
 	case "tool_use":
+		if strings.TrimSpace(b.Name) == "" {
+			return &llm.Error{Class: llm.ClassBroken, Provider: d.e.Provider, Message: "the answer calls a tool without a name"}
+		}
 		id := b.ID
 		if id == "" {
 			id = ids.New("toolu_")
@@ -167,6 +172,7 @@ func (d *decoder) begin(index int, b *contentBlock, out *llm.Chunk) {
 		out.ToolCalls = append(out.ToolCalls, llm.ToolCallDelta{Index: len(d.calls), ID: id, Name: b.Name})
 		d.calls = append(d.calls, openCall{block: index, input: b.Input})
 	}
+	return nil
 }
 
 func (d *decoder) delta(index int, in *delta, out *llm.Chunk) {
@@ -264,7 +270,9 @@ func (d *decoder) whole(a *wire.Answer, yield func(llm.Chunk, error) bool) *llm.
 	var out llm.Chunk
 	for i := range m.Content {
 		var step llm.Chunk
-		d.begin(i, &m.Content[i], &step)
+		if fail = d.begin(i, &m.Content[i], &step); fail != nil {
+			return fail
+		}
 		out.Text, out.Reasoning = out.Text+step.Text, out.Reasoning+step.Reasoning
 		out.ToolCalls = append(out.ToolCalls, step.ToolCalls...)
 	}

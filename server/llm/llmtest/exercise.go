@@ -15,17 +15,18 @@ import (
 )
 
 // Exercise runs a driver against a loopback server that answers with the vendor's own bytes from fixtures (the driver's testdata folder), whole and then broken in
-// every way a connection breaks. A driver without fixtures fails.
-func Exercise(t *testing.T, drv llm.Driver, fixtures fs.FS) {
+// every way a connection breaks, and sends every parameter to see whether it is honoured or refused. A driver without fixtures fails. It returns what was seen.
+func Exercise(t *testing.T, drv llm.Driver, fixtures fs.FS) *Report {
 	t.Helper()
 	set := load(t, fixtures)
-	t.Run("answers", func(t *testing.T) { answers(t, drv, set) })
-	t.Run("errors", func(t *testing.T) { failures(t, drv, set) })
-	t.Run("forms", func(t *testing.T) { forms(t, drv, set) })
-	t.Run("cuts", func(t *testing.T) { cuts(t, drv, set) })
-	t.Run("silence", func(t *testing.T) { silence(t, drv, set) })
-	t.Run("cancelling", func(t *testing.T) { cancelling(t, drv, set) })
-	t.Run("behaviour", func(t *testing.T) {
+	rep := &Report{Driver: drv.Name, Behaviour: map[string]string{}}
+	t.Run("answers", func(t *testing.T) { answers(t, drv, set, rep) })
+	t.Run("errors", func(t *testing.T) { failures(t, drv, set, rep) })
+	t.Run("forms", func(t *testing.T) { forms(t, drv, set, rep) })
+	rep.saw(rowCuts, t.Run("cuts", func(t *testing.T) { cuts(t, drv, set) }))
+	rep.saw(rowSilence, t.Run("silence", func(t *testing.T) { silence(t, drv, set) }))
+	rep.saw(rowCancel, t.Run("cancelling", func(t *testing.T) { cancelling(t, drv, set) }))
+	rep.saw(rowLeave, t.Run("behaviour", func(t *testing.T) {
 		r := start(t, drv, set, 0, func(w http.ResponseWriter, r *http.Request) {
 			name := "chat.response.json"
 			if wantsStream(r) {
@@ -34,13 +35,16 @@ func Exercise(t *testing.T, drv llm.Driver, fixtures fs.FS) {
 			reply(name, http.StatusOK, set.files[name])(w, r)
 		})
 		Behaves(t, r.provider, *request(true))
-	})
-	t.Run("models", func(t *testing.T) { models(t, drv, set) })
+	}))
+	t.Run("models", func(t *testing.T) { models(t, drv, set, rep) })
+	t.Run("embeddings", func(t *testing.T) { embeddings(t, drv, set, rep) })
+	t.Run("parameters", func(t *testing.T) { rep.Columns = conform(t, drv, set) })
+	return rep
 }
 
-func answers(t *testing.T, drv llm.Driver, set *fixtureSet) {
+func answers(t *testing.T, drv llm.Driver, set *fixtureSet, rep *Report) {
 	for name, want := range set.expect.Answers {
-		t.Run(name, func(t *testing.T) {
+		passed := t.Run(name, func(t *testing.T) {
 			stream := strings.HasSuffix(name, ".sse")
 			r := start(t, drv, set, 0, func(w http.ResponseWriter, req *http.Request) {
 				if wantsStream(req) != stream {
@@ -64,12 +68,13 @@ func answers(t *testing.T, drv llm.Driver, set *fixtureSet) {
 				t.Errorf("usage %+v, want %+v", got.Usage, want.Usage)
 			}
 		})
+		rep.sawAnswer(name, &want, passed)
 	}
 }
 
-func failures(t *testing.T, drv llm.Driver, set *fixtureSet) {
+func failures(t *testing.T, drv llm.Driver, set *fixtureSet, rep *Report) {
 	for name, want := range set.expect.Errors {
-		t.Run(name, func(t *testing.T) {
+		passed := t.Run(name, func(t *testing.T) {
 			status := statusOf(name)
 			r := start(t, drv, set, 0, reply(name, status, set.files[name]))
 			for _, stream := range []bool{true, false} {
@@ -91,19 +96,20 @@ func failures(t *testing.T, drv llm.Driver, set *fixtureSet) {
 				}
 			}
 		})
+		rep.sawError(name, want, passed)
 	}
-	t.Run("a page in place of an answer", func(t *testing.T) {
+	rep.saw(rowPage, t.Run("a page in place of an answer", func(t *testing.T) {
 		page := []byte("<html><body><h1>502 Bad Gateway</h1></body></html>")
 		for status, want := range map[int]llm.Class{http.StatusBadGateway: llm.ClassServer, http.StatusServiceUnavailable: llm.ClassOverloaded, http.StatusOK: llm.ClassBroken} {
 			if got := start(t, drv, set, 0, reply("page.html", status, page)).ask(t, true); got.Err == nil || got.Err.Class != want {
 				t.Errorf("%d: got %v, want %s", status, got.Err, want)
 			}
 		}
-	})
+	}))
 }
 
 // forms sends the chat stream in other forms that mean the same.
-func forms(t *testing.T, drv llm.Driver, set *fixtureSet) {
+func forms(t *testing.T, drv llm.Driver, set *fixtureSet, rep *Report) {
 	want := set.expect.Answers["chat.stream.sse"].Text
 	plain := set.files["chat.stream.sse"]
 	long := strings.Repeat("é", 2<<20)
@@ -119,17 +125,18 @@ func forms(t *testing.T, drv llm.Driver, set *fixtureSet) {
 		{"no space after the colon", bytes.ReplaceAll(plain, []byte("data: "), []byte("data:")), len(plain), want},
 		{"byte by byte", plain, 1, want},
 		{"seven bytes at a time", plain, 7, want},
+		{"line separators of Unicode", bytes.Replace(plain, []byte(set.expect.Needle), []byte("\u2028\u2029\u0085"), 1), 3, strings.Replace(want, set.expect.Needle, "\u2028\u2029\u0085", 1)},
 		{"a line of 4 MiB", bytes.Replace(plain, []byte(set.expect.Needle), []byte(long), 1), 1 << 20, strings.Replace(want, set.expect.Needle, long, 1)},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+		rep.saw(rowForms, t.Run(tt.name, func(t *testing.T) {
 			got := start(t, drv, set, 0, pieces(tt.body, tt.size, nil)).ask(t, true)
 			if got.Err != nil || got.Text != tt.text {
 				t.Errorf("got %.80q (%d bytes), %v", got.Text, len(got.Text), got.Err)
 			}
-		})
+		}))
 	}
-	t.Run("a stream without an end", func(t *testing.T) {
+	rep.saw(rowEndless, t.Run("a stream without an end", func(t *testing.T) {
 		r := start(t, drv, set, 0, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			for {
@@ -141,7 +148,7 @@ func forms(t *testing.T, drv llm.Driver, set *fixtureSet) {
 		if got := r.ask(t, true); got.Err == nil || got.Err.Class != llm.ClassBroken {
 			t.Errorf("got %v", got.Err)
 		}
-	})
+	}))
 }
 
 // cuts ends the chat stream at many places, in order and by tearing the connection: before the finish there must be an error, and what came must be a beginning of
@@ -251,7 +258,7 @@ func within(t *testing.T, done <-chan struct{}, otherwise string) {
 	}
 }
 
-func models(t *testing.T, drv llm.Driver, set *fixtureSet) {
+func models(t *testing.T, drv llm.Driver, set *fixtureSet, rep *Report) {
 	r := start(t, drv, set, 0, reply("", http.StatusOK, nil))
 	lister, ok := r.provider.(llm.ModelLister)
 	if !ok {
@@ -271,4 +278,5 @@ func models(t *testing.T, drv llm.Driver, set *fixtureSet) {
 	if !slices.Equal(got, set.expect.Models) {
 		t.Errorf("got %q, want %q", got, set.expect.Models)
 	}
+	rep.saw(rowModels, !t.Failed())
 }

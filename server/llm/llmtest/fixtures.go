@@ -22,6 +22,17 @@ type Expect struct {
 	Finish string `json:"finish"`
 	// Models are the ids in models.json, for providers that list.
 	Models []string `json:"models"`
+	// Probed are the models of the conformance table, at least one.
+	Probed []ExpectModel `json:"conformance"`
+	// Embeddings is what embeddings.json holds, for providers that make vectors.
+	Embeddings *ExpectVectors `json:"embeddings"`
+}
+
+// ExpectVectors is what the vectors of two texts come to.
+type ExpectVectors struct {
+	Model   string      `json:"model"`
+	Vectors [][]float32 `json:"vectors"`
+	Input   int64       `json:"input_tokens"`
 }
 
 // ExpectAnswer is what one good answer comes to. Calls are written as name(arguments).
@@ -82,7 +93,7 @@ func (s *fixtureSet) check(t *testing.T) {
 	for name := range s.files {
 		_, good := s.expect.Answers[name]
 		class, bad := s.expect.Errors[name]
-		if !good && !bad && name != "expect.json" && name != "models.json" {
+		if !good && !bad && name != "expect.json" && name != "models.json" && name != "embeddings.json" {
 			t.Errorf("expect.json does not say what %s means", name)
 		}
 		classes[class] = true
@@ -91,6 +102,9 @@ func (s *fixtureSet) check(t *testing.T) {
 		if !classes[c] {
 			t.Errorf("no error fixture is of the class %s", c)
 		}
+	}
+	if len(s.expect.Probed) == 0 {
+		t.Error("expect.json names no model for the conformance table")
 	}
 	stream := string(s.files["chat.stream.sse"])
 	if s.expect.Needle == "" || strings.Count(stream, s.expect.Needle) != 1 {

@@ -15,6 +15,8 @@ import (
 
 func TestExercise(t *testing.T) { llmtest.Exercise(t, Driver, os.DirFS("testdata")) }
 
+func FuzzAnswers(f *testing.F) { llmtest.Fuzz(f, Driver, os.DirFS("testdata")) }
+
 func TestNoModels(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/models" {

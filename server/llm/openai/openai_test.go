@@ -15,6 +15,8 @@ import (
 
 func TestExercise(t *testing.T) { llmtest.Exercise(t, Driver, os.DirFS("testdata")) }
 
+func FuzzAnswers(f *testing.F) { llmtest.Fuzz(f, Driver, os.DirFS("testdata")) }
+
 func TestKeyIsNeededAtHomeOnly(t *testing.T) {
 	if _, err := Driver.New(llm.Config{Name: "openai"}); err == nil || !strings.Contains(err.Error(), "OPENAI_API_KEY") {
 		t.Errorf("got %v", err)

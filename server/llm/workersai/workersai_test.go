@@ -17,6 +17,8 @@ const account = "0123456789abcdef0123456789abcdef"
 
 func TestExercise(t *testing.T) { llmtest.Exercise(t, Driver, os.DirFS("testdata")) }
 
+func FuzzAnswers(f *testing.F) { llmtest.Fuzz(f, Driver, os.DirFS("testdata")) }
+
 func TestPaths(t *testing.T) {
 	var paths []string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

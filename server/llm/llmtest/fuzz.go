@@ -1,0 +1,58 @@
+package llmtest
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/clawless/clawless/server/llm"
+)
+
+// canned answers every call with the same bytes, without a network.
+type canned struct {
+	kind string
+	body []byte
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c *canned) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {c.kind}},
+		Body: io.NopCloser(bytes.NewReader(c.body)), ContentLength: -1, Request: r}, nil
+}
+
+// Fuzz answers a driver's calls with bytes that begin as the vendor's own, and checks that it keeps the promises of llm.Provider whatever they become.
+func Fuzz(f *testing.F, drv llm.Driver, fixtures fs.FS) {
+	f.Helper()
+	names, err := fs.Glob(fixtures, "*.*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range names {
+		body, err := fs.ReadFile(fixtures, name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(strings.HasSuffix(name, ".sse"), body)
+	}
+	transport := &canned{}
+	p, err := drv.New(llm.Config{Name: drv.Name, BaseURL: drv.DefaultURL, APIKey: testKey, AccountID: "0123456789abcdef0123456789abcdef", Client: &http.Client{Transport: transport}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, stream bool, body []byte) {
+		transport.kind, transport.body = "application/json", body
+		if stream {
+			transport.kind = "text/event-stream"
+		}
+		Collect(t, p.Stream(t.Context(), request(stream)))
+		if e, ok := p.(llm.Embedder); ok && !stream {
+			got, err := e.Embed(t.Context(), &llm.EmbedRequest{Model: "a-model", Input: []string{"one", "two"}})
+			if (err == nil) != (got != nil) || err != nil && llm.AsError(err) == nil || got != nil && len(got.Vectors) != 2 {
+				t.Errorf("got %v, %v", got, err)
+			}
+		}
+	})
+}
