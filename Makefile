@@ -73,6 +73,10 @@ generate: ## write again all that is generated: OpenAPI document, SDK, widget, r
 generate-check: ## fail when a generated file is not what its source says
 	build/generate.sh --check
 
+.PHONY: catalog
+catalog: ## write the table of models and prices again from its public source (needs the network)
+	go run -C build ./catalog
+
 ##@ Measure it
 
 .PHONY: bench

@@ -1,0 +1,239 @@
+// Command catalog writes the table of models and prices from the model catalogue charm.land/catwalk and a supplement of our own.
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+)
+
+// The source and its date. The module asks for a newer Go than ours, so it is read and not imported.
+const (
+	module  = "charm.land/catwalk"
+	version = "v0.52.86"
+	sum     = "h1:NEP2RXZWj8amSaywrhf2TGWPxHEKCxSdJZdnATGFQ4A="
+	date    = "2026-11-22"
+)
+
+// vendors are the providers of the source that we take, under the names that operators give them.
+var vendors = []string{"anthropic", "cerebras", "deepseek", "fireworks", "gemini", "groq", "moonshot", "openai", "xai", "zai"}
+
+// wordsOnly are vendors without structured outputs of their own: their models are asked for JSON in words.
+var wordsOnly = []string{"deepseek", "moonshot", "zai"}
+
+type model struct {
+	ID     string   `json:"id"`
+	Name   string   `json:"name"`
+	In     float64  `json:"cost_per_1m_in"`
+	Out    float64  `json:"cost_per_1m_out"`
+	Write  float64  `json:"cost_per_1m_in_cached"`
+	Read   float64  `json:"cost_per_1m_out_cached"`
+	Window int64    `json:"context_window"`
+	Most   int64    `json:"default_max_tokens"`
+	Thinks bool     `json:"can_reason"`
+	Levels []string `json:"reasoning_levels"`
+	Images bool     `json:"supports_attachments"`
+}
+
+type provider struct {
+	Large  string  `json:"default_large_model_id"`
+	Small  string  `json:"default_small_model_id"`
+	Models []model `json:"models"`
+}
+
+// entry is one model of our table. Prices are micro-dollars per million tokens.
+type entry struct {
+	Name       string   `json:"name,omitempty"`
+	Class      string   `json:"class,omitempty"`
+	Window     int64    `json:"context_window,omitempty"`
+	Most       int64    `json:"max_output,omitempty"`
+	Input      *int64   `json:"input,omitempty"`
+	Output     *int64   `json:"output,omitempty"`
+	CacheRead  *int64   `json:"cache_read,omitempty"`
+	CacheWrite *int64   `json:"cache_write,omitempty"`
+	Tools      bool     `json:"tools,omitempty"`
+	Vision     bool     `json:"vision,omitempty"`
+	Schema     bool     `json:"json_schema,omitempty"`
+	Embedding  bool     `json:"embedding,omitempty"`
+	Thinking   []string `json:"thinking,omitempty"`
+}
+
+type pair struct {
+	Weak   string `json:"weak"`
+	Strong string `json:"strong"`
+}
+
+type table struct {
+	Version string           `json:"version"`
+	Source  string           `json:"source"`
+	Pairs   map[string]pair  `json:"pairs"`
+	Models  map[string]entry `json:"models"`
+}
+
+func main() {
+	supplement := flag.String("supplement", "catalog/supplement.json", "file with what the source lacks")
+	out := flag.String("out", "../server/llm/catalog/catalog.json", "file to write")
+	flag.Parse()
+	if err := run(*supplement, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "catalog:", err)
+		os.Exit(1)
+	}
+}
+
+func run(supplement, out string) error {
+	source, err := download()
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	t := table{Version: date + ".catwalk-" + strings.TrimPrefix(version, "v"), Source: module + " " + version + " (MIT, Copyright (c) 2025 Charmbracelet, Inc), and a supplement from the vendors' own pages",
+		Pairs: map[string]pair{}, Models: map[string]entry{}}
+	for _, v := range vendors {
+		b, err := fs.ReadFile(source, path.Join(module+"@"+version, "internal/providers/configs", v+".json"))
+		if err != nil {
+			return err
+		}
+		var p provider
+		if err := json.Unmarshal(b, &p); err != nil {
+			return fmt.Errorf("%s: %w", v, err)
+		}
+		t.add(v, p)
+	}
+	b, err := os.ReadFile(supplement)
+	if err != nil {
+		return err
+	}
+	var more table
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&more); err != nil {
+		return fmt.Errorf("%s: %w", supplement, err)
+	}
+	maps.Copy(t.Models, more.Models)
+	maps.Copy(t.Pairs, more.Pairs)
+	return os.WriteFile(out, t.lines(), 0o644)
+}
+
+// download fetches the source as an archive. The go command says that it cannot build it with our Go, and leaves the archive all the same, with its checksum.
+func download() (*zip.ReadCloser, error) {
+	cmd := exec.Command("go", "mod", "download", "-json", module+"@"+version)
+	cmd.Dir = os.TempDir()
+	b, err := cmd.Output()
+	var m struct{ Zip, Sum, Error string }
+	if json.Unmarshal(b, &m) != nil || m.Zip == "" {
+		return nil, fmt.Errorf("downloading %s: %v %s", module, err, m.Error)
+	}
+	if m.Sum != sum {
+		return nil, fmt.Errorf("downloading %s: its checksum is %s and not %s", module, m.Sum, sum)
+	}
+	return zip.OpenReader(m.Zip)
+}
+
+func (t *table) add(vendor string, p provider) {
+	for _, m := range p.Models {
+		e := entry{Name: m.Name, Window: m.Window, Most: m.Most, Tools: true, Vision: m.Images, Schema: !slices.Contains(wordsOnly, vendor), Class: class(m, p), Thinking: levels(vendor, m)}
+		e.price(m)
+		t.Models[vendor+"/"+m.ID] = e
+	}
+	weak, strong := t.Models[vendor+"/"+p.Small], t.Models[vendor+"/"+p.Large]
+	if weak.Output != nil && strong.Output != nil && *weak.Output < *strong.Output { // otherwise there is nothing to choose between
+		t.Pairs[vendor] = pair{p.Small, p.Large}
+	}
+}
+
+// price takes the source's dollars over. Its "in cached" is the price of writing to the cache and its "out cached" that of reading from it; where writing has no price
+// of its own, or one below that of input, it costs what input costs. Everything at zero is a price that the source does not know.
+func (e *entry) price(m model) {
+	if m.In == 0 && m.Out == 0 {
+		return
+	}
+	read, write := min(m.Read, m.In), max(m.Write, m.In)
+	if read == 0 {
+		read = m.In
+	}
+	e.Input, e.Output, e.CacheRead, e.CacheWrite = micros(m.In), micros(m.Out), micros(read), micros(write)
+}
+
+func micros(dollars float64) *int64 {
+	n := int64(math.Round(dollars * 1e6))
+	return &n
+}
+
+// class is small or large where the vendor itself says so, and follows the price of output otherwise.
+func class(m model, p provider) string {
+	switch {
+	case m.ID == p.Small:
+		return "small"
+	case m.ID == p.Large:
+		return "large"
+	case m.Out == 0:
+		return ""
+	case m.Out < 1.5:
+		return "small"
+	case m.Out < 8:
+		return "medium"
+	}
+	return "large"
+}
+
+// levels are those of ours that the model has. At Anthropic thinking is a budget, so that every level can be had, none included.
+func levels(vendor string, m model) []string {
+	if !m.Thinks {
+		return nil
+	}
+	if vendor == "anthropic" {
+		return []string{"off", "minimal", "low", "medium", "high"}
+	}
+	if len(m.Levels) == 0 {
+		return []string{"low", "medium", "high"}
+	}
+	var out []string
+	for _, ours := range []struct{ ours, theirs string }{{"off", "none"}, {"minimal", "minimal"}, {"low", "low"}, {"medium", "medium"}, {"high", "high"}} {
+		if slices.Contains(m.Levels, ours.theirs) {
+			out = append(out, ours.ours)
+		}
+	}
+	return out
+}
+
+// lines writes one model a line, sorted, so that a change of the source can be read.
+func (t *table) lines() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "{\n\"version\": %s,\n\"source\": %s,\n\"pairs\": {\n", text(t.Version), text(t.Source))
+	list(&b, t.Pairs)
+	b.WriteString("},\n\"models\": {\n")
+	list(&b, t.Models)
+	b.WriteString("}\n}\n")
+	return b.Bytes()
+}
+
+func list[V any](b *bytes.Buffer, m map[string]V) {
+	names := slices.Sorted(maps.Keys(m))
+	for i, n := range names {
+		comma := ","
+		if i == len(names)-1 {
+			comma = ""
+		}
+		fmt.Fprintf(b, "%s: %s%s\n", text(n), text(m[n]), comma)
+	}
+}
+
+func text(v any) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // texts and numbers always marshal
+	}
+	return strings.TrimSpace(b.String())
+}
