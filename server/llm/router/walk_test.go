@@ -1,0 +1,293 @@
+package router
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/catalog"
+)
+
+// every class there is, and no failure.
+var classes = []llm.Class{llm.ClassAuth, llm.ClassBilling, llm.ClassRateLimit, llm.ClassOverloaded, llm.ClassServer, llm.ClassUnreachable, llm.ClassTimeout, llm.ClassBroken,
+	llm.ClassContext, llm.ClassRefused, llm.ClassInvalid, llm.ClassNotFound}
+
+// TestNoSplice runs random chains of targets that fail at random: what is shown is always the beginning of one call's text, an error ends it, and the calls are
+// bounded.
+func TestNoSplice(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	outcomes := map[string]int{}
+	for round := range 3000 {
+		synctest.Test(t, func(t *testing.T) {
+			targets, keys := 1+rnd.IntN(4), 1+rnd.IntN(3)
+			var list []llm.Provider
+			var scripts []*script
+			var ids []string
+			for i := range targets {
+				name := string(rune('a' + i))
+				ids = append(ids, name+"/m")
+				for k := range keys {
+					s := &script{name: name}
+					for n := range 12 {
+						var words []string
+						for w := range rnd.IntN(4) {
+							words = append(words, fmt.Sprintf("[%s%d.%d.%d]", name, k, n, w))
+						}
+						turn := works(append(words, "[end]")...)
+						if rnd.IntN(4) > 0 {
+							if rnd.IntN(2) == 0 {
+								words = nil
+							}
+							turn = fails(classes[rnd.IntN(len(classes))], words...)
+						}
+						s.turns = append(s.turns, turn)
+					}
+					scripts, list = append(scripts, s), append(list, s)
+				}
+			}
+			r := New(list, Options{Log: quiet()})
+			c := &Call{Request: &llm.Request{}}
+			for _, id := range ids {
+				target, err := r.Resolve(t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Targets = append(c.Targets, target)
+			}
+			leave, text, after, failed, finished := rnd.IntN(12), "", 0, false, false
+			n := 0
+			for chunk, err := range r.Stream(t.Context(), c) {
+				if failed {
+					after++
+				}
+				failed = failed || err != nil
+				finished = finished || chunk.FinishReason != ""
+				text += chunk.Text
+				if n++; n == leave+1 && round%5 == 0 {
+					break
+				}
+			}
+			sources := map[string]bool{}
+			for _, part := range strings.SplitAfter(text, "]") {
+				if i := strings.LastIndex(part, "."); i > 0 {
+					sources[part[:i]] = true
+				}
+			}
+			calls := 0
+			for _, s := range scripts {
+				calls += s.calls
+			}
+			made := 0
+			for _, a := range c.Attempts {
+				if a.Skipped == "" {
+					made++
+				}
+			}
+			if len(sources) > 1 || after > 0 || failed && finished || strings.Count(text, "[end]") > 1 || calls != made || calls > targets-1+maxCalls+targets*(keys-1) {
+				t.Errorf("round %d: %q, %d after the error, failed %v, finished %v, %d calls of %d targets with %d keys: %+v", round, text, after, failed, finished, calls, targets, keys, c.Attempts)
+			}
+			if shown := text != "" || finished; shown != (c.Used.ID != "") || shown && c.Attempts[len(c.Attempts)-1].Target.ID != c.Used.ID {
+				t.Errorf("round %d: used %q for %q", round, c.Used.ID, text)
+			}
+			outcomes[fmt.Sprint(failed, finished, text != "")]++
+		})
+	}
+	if len(outcomes) < 4 {
+		t.Errorf("the scripts are too tame: %v", outcomes)
+	}
+}
+
+// TestFullJitter: the waits are spread from zero to the whole of the backoff, which doubles.
+func TestFullJitter(t *testing.T) {
+	most, least := [2]time.Duration{}, [2]time.Duration{time.Hour, time.Hour}
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){fails(llm.ClassServer)}}
+			c, _, _ := stream(t, New([]llm.Provider{p}, Options{Log: quiet()}), "a/m")
+			for i := range 2 {
+				d := c.Attempts[i+1].Start.Sub(c.Attempts[i].Start)
+				most[i], least[i] = max(most[i], d), min(least[i], d)
+			}
+		})
+	}
+	for i, limit := range []time.Duration{firstWait, 2 * firstWait} {
+		if most[i] > limit || most[i] < limit*9/10 || least[i] > limit/10 {
+			t.Errorf("wait %d is from %v to %v, of %v", i+1, least[i], most[i], limit)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){fails(llm.ClassServer)}}
+		c, _, _ := stream(t, New([]llm.Provider{p}, Options{Log: quiet(), steady: true}), "a/m")
+		if a := c.Attempts; a[1].Start.Sub(a[0].Start) != firstWait/2 || a[2].Start.Sub(a[1].Start) != firstWait {
+			t.Errorf("without jitter: %+v", a)
+		}
+	})
+}
+
+// TestKeysTakeOver: a key that is refused or limited is left alone for its time, and the first good one serves.
+func TestKeysTakeOver(t *testing.T) {
+	for _, tt := range []struct {
+		class llm.Class
+		after time.Duration
+		cools time.Duration
+	}{
+		{llm.ClassAuth, 0, 5 * time.Minute}, {llm.ClassBilling, 0, 5 * time.Minute}, {llm.ClassRateLimit, 0, 30 * time.Second}, {llm.ClassRateLimit, 90 * time.Second, 90 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			bad := func(yield func(llm.Chunk, error) bool) {
+				yield(llm.Chunk{}, &llm.Error{Class: tt.class, Provider: "a", RetryAfter: tt.after})
+			}
+			one := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){bad, works("one")}}
+			two := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){works("two")}}
+			r := New([]llm.Provider{one, two}, Options{Log: quiet()})
+			start := time.Now()
+			c, text, fail := stream(t, r, "a/m")
+			if text != "two" || fail != nil || len(c.Attempts) != 2 || c.Attempts[0].Key != 1 || c.Attempts[1].Key != 2 || time.Since(start) != 0 {
+				t.Errorf("%s: %q, %v, %+v", tt.class, text, fail, c.Attempts)
+			}
+			if h := r.Health(t.Context())[0]; h.Keys != (Keys{1, 1}) {
+				t.Errorf("%s: %+v", tt.class, h.Keys)
+			}
+			wait(tt.cools - time.Millisecond)
+			if _, text, _ = stream(t, r, "a/m"); text != "two" {
+				t.Errorf("%s: %q while it cools", tt.class, text)
+			}
+			wait(time.Millisecond)
+			if _, text, _ = stream(t, r, "a/m"); text != "one" || r.Health(t.Context())[0].Keys != (Keys{2, 0}) {
+				t.Errorf("%s: %q once it has cooled", tt.class, text)
+			}
+		})
+	}
+}
+
+// TestAllKeysCooling: the key that is good again first is used all the same.
+func TestAllKeysCooling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){fails(llm.ClassAuth)}}
+		two := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){fails(llm.ClassRateLimit), fails(llm.ClassRateLimit), fails(llm.ClassRateLimit), works("two")}}
+		r := New([]llm.Provider{one, two}, Options{Log: quiet()})
+		if c, _, fail := stream(t, r, "a/m"); fail == nil || fail.Class != llm.ClassRateLimit || one.calls != 1 || two.calls != 3 || len(c.Attempts) != 4 {
+			t.Errorf("%v, %d and %d calls", fail, one.calls, two.calls)
+		}
+		if _, text, _ := stream(t, r, "a/m"); text != "two" || one.calls != 1 {
+			t.Errorf("got %q", text)
+		}
+	})
+}
+
+// TestChain: which target comes next, which are passed over, and which failure is told.
+func TestChain(t *testing.T) {
+	type turns = []func(func(llm.Chunk, error) bool)
+	unfit := func(t Target) (*llm.Request, *llm.Error) {
+		if t.Model == "unfit" {
+			return nil, &llm.Error{Class: llm.ClassInvalid, Provider: t.Provider.Name(), Param: "tools"}
+		}
+		return &llm.Request{}, nil
+	}
+	tests := []struct {
+		name  string
+		fails []llm.Class // of the targets in order; empty: it answers
+		names string      // of the models
+		text  string
+		class llm.Class // that is told
+		from  string    // and the provider that it names
+		trace string    // provider and what was done
+	}{
+		{"the first answers", []llm.Class{"", ""}, "m m", "a", "", "", "a1"},
+		{"the second answers", []llm.Class{llm.ClassServer, ""}, "m m", "b", "", "", "a1 b1"},
+		{"the third answers", []llm.Class{llm.ClassAuth, llm.ClassNotFound, ""}, "m m m", "c", "", "", "a1 b1 c1"},
+		{"the first is told", []llm.Class{llm.ClassOverloaded, llm.ClassServer}, "m m", "", llm.ClassOverloaded, "a", "a1 b1 b1 b1"},
+		{"no such model is told", []llm.Class{llm.ClassNotFound, llm.ClassServer}, "m m", "", llm.ClassNotFound, "a", "a1 b1 b1 b1"},
+		{"our account gives way", []llm.Class{llm.ClassAuth, llm.ClassBilling, llm.ClassOverloaded}, "m m m", "", llm.ClassOverloaded, "c", "a1 b1 c1 c1 c1"},
+		{"our account alone", []llm.Class{llm.ClassBilling, llm.ClassAuth}, "m m", "", llm.ClassBilling, "a", "a1 b1"},
+		{"the request ends it", []llm.Class{llm.ClassInvalid, ""}, "m m", "", llm.ClassInvalid, "a", "a1"},
+		{"the content ends it", []llm.Class{llm.ClassRefused, ""}, "m m", "", llm.ClassRefused, "a", "a1"},
+		{"too long for the small, not for the large", []llm.Class{llm.ClassContext, "", ""}, "small small large", "c", "", "", "a1 b:context_window c1"},
+		{"too long for all", []llm.Class{llm.ClassContext, ""}, "large small", "", llm.ClassContext, "a", "a1 b:context_window"},
+		{"passed over", []llm.Class{"", ""}, "unfit m", "b", "", "", "a:unsupported b1"},
+		{"passed over and failed", []llm.Class{"", llm.ClassBroken}, "unfit m", "", llm.ClassBroken, "b", "a:unsupported b1 b1 b1"},
+		{"nothing fits", []llm.Class{"", ""}, "unfit unfit", "", llm.ClassInvalid, "a", "a:unsupported b:unsupported"},
+		{"tried again where nothing else fits", []llm.Class{llm.ClassBroken, ""}, "m unfit", "", llm.ClassBroken, "a", "a1 a1 a1 b:unsupported"},
+		{"cooling", []llm.Class{"", ""}, "cooling m", "b", "", "", "a:cooling b1"},
+		{"all cooling", []llm.Class{"", ""}, "cooling cooling", "", llm.ClassOverloaded, "b", "a:cooling b:cooling"},
+		{"tried again where the rest is cooling", []llm.Class{llm.ClassTimeout, ""}, "m cooling", "", llm.ClassTimeout, "a", "a1 a1 a1 b:cooling"},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			var list []llm.Provider
+			for i, c := range tt.fails {
+				name := string(rune('a' + i))
+				turn := works(name)
+				if c != "" {
+					turn = func(yield func(llm.Chunk, error) bool) { yield(llm.Chunk{}, &llm.Error{Class: c, Provider: name}) }
+				}
+				list = append(list, &script{name: name, turns: turns{turn}})
+			}
+			windows := map[string]int64{"small": 1000, "large": 2000}
+			r := New(list, Options{Log: quiet(), Lookup: func(_, model string) (catalog.Info, bool) { return catalog.Info{ContextWindow: windows[model]}, true }})
+			call := &Call{Request: &llm.Request{}, For: unfit}
+			for i, model := range strings.Fields(tt.names) {
+				target, _ := r.direct(list[i].Name() + "/" + model)
+				call.Targets = append(call.Targets, target)
+				for model == "cooling" && r.Cooling(target.ID) == 0 {
+					p, _, _ := r.circuits.enter(target)
+					p.settle(&llm.Error{Class: llm.ClassServer}, false)
+				}
+				if model == "cooling" {
+					wait(time.Second) // the later target is tried again later
+				}
+			}
+			if strings.HasPrefix(tt.name, "all cooling") { // and then the second is nearer
+				r.circuits.byID["a/cooling"].breaker = newBreaker(coolings[2])
+				r.circuits.byID["a/cooling"].breaker.Open()
+			}
+			text, trace := "", []string{}
+			var fail *llm.Error
+			for chunk, err := range r.Stream(t.Context(), call) {
+				text, fail = text+chunk.Text, llm.AsError(err)
+			}
+			for _, a := range call.Attempts {
+				step := a.Target.Provider.Name() + "1"
+				if a.Skipped != "" {
+					step = a.Target.Provider.Name() + ":" + a.Skipped
+				}
+				trace = append(trace, step)
+			}
+			told := llm.Error{}
+			if fail != nil {
+				told = *fail
+			}
+			if text != tt.text || told.Class != tt.class || told.Provider != tt.from || strings.Join(trace, " ") != tt.trace || call.Attempts[0].Target.Known != true {
+				t.Errorf("%s: %q, %v, %s", tt.name, text, fail, trace)
+			}
+		})
+	}
+}
+
+// TestReaderPanics: what is to be noted is noted, and a probe does not stay out for good.
+func TestReaderPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){works("x")}}
+		r := New([]llm.Provider{p}, Options{Log: quiet(), OnAttempt: func(Attempt) { attempts++ }})
+		target, _ := r.direct("a/m")
+		for r.Cooling("a/m") == 0 {
+			pass, _, _ := r.circuits.enter(target)
+			pass.settle(&llm.Error{Class: llm.ClassServer}, false)
+		}
+		wait(30 * time.Second)
+		func() {
+			defer func() { _ = recover() }()
+			for range r.Stream(t.Context(), &Call{Targets: []Target{target}, Request: &llm.Request{}}) {
+				panic("the reader")
+			}
+		}()
+		if attempts != 1 || r.Cooling("a/m") != 0 {
+			t.Errorf("%d attempts, open for %v", attempts, r.Cooling("a/m"))
+		}
+	})
+}
