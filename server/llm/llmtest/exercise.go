@@ -151,12 +151,28 @@ func forms(t *testing.T, drv llm.Driver, set *fixtureSet, rep *Report) {
 	}))
 }
 
-// cuts ends the chat stream at many places, in order and by tearing the connection: before the finish there must be an error, and what came must be a beginning of
-// the answer.
+// cuts ends every good stream after every byte, in order and by tearing the connection, and the chat stream at some places over a real one: before the finish of the
+// chat stream there must be an error, and what came must be a beginning of the answer.
 func cuts(t *testing.T, drv llm.Driver, set *fixtureSet) {
-	whole, plain, complete := set.expect.Answers["chat.stream.sse"].Text, set.files["chat.stream.sse"], set.complete()
-	at := 0
-	var torn bool
+	c := &canned{kind: "text/event-stream"}
+	p := c.provider(t, drv)
+	for name, want := range set.expect.Answers {
+		if !strings.HasSuffix(name, ".sse") {
+			continue
+		}
+		complete := 0
+		if name == "chat.stream.sse" {
+			complete = set.complete()
+		}
+		for at := range set.files[name] {
+			c.body = set.files[name][:at]
+			for _, c.torn = range []bool{false, true} {
+				checkCut(t, Collect(t, p.Stream(t.Context(), request(true))), &want, name, at, complete)
+			}
+		}
+	}
+	plain, at, torn := set.files["chat.stream.sse"], 0, false
+	want := set.expect.Answers["chat.stream.sse"]
 	r := start(t, drv, set, 0, func(w http.ResponseWriter, req *http.Request) {
 		var end func(http.ResponseWriter, *http.Request)
 		if torn {
@@ -164,19 +180,26 @@ func cuts(t *testing.T, drv llm.Driver, set *fixtureSet) {
 		}
 		pieces(plain[:at], len(plain), end)(w, req)
 	})
-	for at = 0; at < len(plain); at += 1 + len(plain)/150 {
+	for at = 0; at < len(plain); at += 1 + len(plain)/50 {
 		for _, torn = range []bool{false, true} {
-			got := r.ask(t, true)
-			if !strings.HasPrefix(whole, got.Text) {
-				t.Fatalf("cut at %d: got %q", at, got.Text)
-			}
-			if at < complete && got.Err == nil {
-				t.Errorf("cut at %d of %d (torn: %v): the answer passes for complete", at, complete, torn)
-			}
-			if got.Err != nil && got.Err.Class != llm.ClassBroken {
-				t.Errorf("cut at %d (torn: %v): got %v", at, torn, got.Err)
-			}
+			checkCut(t, r.ask(t, true), &want, "chat.stream.sse over a connection", at, set.complete())
 		}
+	}
+}
+
+func checkCut(t *testing.T, got Answer, want *ExpectAnswer, name string, at, complete int) {
+	t.Helper()
+	if !strings.HasPrefix(want.Text, got.Text) || !strings.HasPrefix(want.Reasoning, got.Reasoning) {
+		t.Fatalf("%s cut at %d: got %q, thinking %q", name, at, got.Text, got.Reasoning)
+	}
+	if at < complete && got.Err == nil {
+		t.Errorf("%s cut at %d of %d: the answer passes for complete", name, at, complete)
+	}
+	if got.Err == nil && (got.Finish != want.Finish || got.Text != want.Text || len(got.Calls) != len(want.Calls)) {
+		t.Errorf("%s cut at %d: half an answer passes for complete: %+v", name, at, got)
+	}
+	if got.Err != nil && got.Err.Class != llm.ClassBroken {
+		t.Errorf("%s cut at %d: got %v", name, at, got.Err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/clawless/clawless/server/llm"
 )
@@ -15,12 +16,27 @@ import (
 type canned struct {
 	kind string
 	body []byte
+	torn bool // the connection is lost after the body
 }
 
 // RoundTrip implements http.RoundTripper.
 func (c *canned) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body io.Reader = bytes.NewReader(c.body)
+	if c.torn {
+		body = io.MultiReader(body, iotest.ErrReader(io.ErrUnexpectedEOF))
+	}
 	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {c.kind}},
-		Body: io.NopCloser(bytes.NewReader(c.body)), ContentLength: -1, Request: r}, nil
+		Body: io.NopCloser(body), ContentLength: -1, Request: r}, nil
+}
+
+// provider is the driver's with this transport.
+func (c *canned) provider(t testing.TB, drv llm.Driver) llm.Provider {
+	t.Helper()
+	p, err := drv.New(llm.Config{Name: drv.Name, BaseURL: drv.DefaultURL, APIKey: testKey, AccountID: "0123456789abcdef0123456789abcdef", Client: &http.Client{Transport: c}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // Fuzz answers a driver's calls with bytes that begin as the vendor's own, and checks that it keeps the promises of llm.Provider whatever they become.
@@ -38,10 +54,7 @@ func Fuzz(f *testing.F, drv llm.Driver, fixtures fs.FS) {
 		f.Add(strings.HasSuffix(name, ".sse"), body)
 	}
 	transport := &canned{}
-	p, err := drv.New(llm.Config{Name: drv.Name, BaseURL: drv.DefaultURL, APIKey: testKey, AccountID: "0123456789abcdef0123456789abcdef", Client: &http.Client{Transport: transport}})
-	if err != nil {
-		f.Fatal(err)
-	}
+	p := transport.provider(f, drv)
 	f.Fuzz(func(t *testing.T, stream bool, body []byte) {
 		transport.kind, transport.body = "application/json", body
 		if stream {

@@ -44,7 +44,7 @@ const (
 	rowPage       = "a page of HTML in place of an answer"
 	rowForms      = "CRLF, comments, split characters, lines of 4 MiB"
 	rowEndless    = "an endless stream"
-	rowCuts       = "a connection that is cut, at 150 places"
+	rowCuts       = "a stream that is cut, after every byte"
 	rowSilence    = "a server that falls silent"
 	rowCancel     = "a call that is cancelled: the server sees it within a second"
 	rowLeave      = "a reader that leaves"
