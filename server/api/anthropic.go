@@ -11,13 +11,13 @@ import (
 
 // AnthropicError is the body of a failure in Anthropic's form. Code, param and details are additions that its clients ignore.
 type AnthropicError struct {
-	Type      string             `json:"type" enum:"error"`
-	Error     AnthropicErrorBody `json:"error"`
-	RequestID string             `json:"request_id" doc:"The id to quote to the operator"`
+	Type      string         `json:"type" enum:"error"`
+	Error     AnthropicCause `json:"error"`
+	RequestID string         `json:"request_id" doc:"The id to quote to the operator"`
 }
 
-// AnthropicErrorBody says what is wrong.
-type AnthropicErrorBody struct {
+// AnthropicCause says what is wrong.
+type AnthropicCause struct {
 	Type    string         `json:"type" doc:"Anthropic's group of the error, for example invalid_request_error"`
 	Message string         `json:"message" doc:"What is wrong and what to do, safe to show"`
 	Code    string         `json:"code" doc:"The machine-readable code; docs/reference/errors.md lists them"`
@@ -33,7 +33,7 @@ func (e envelope) MarshalJSON() ([]byte, error) {
 		}{e.Err})
 	}
 	out := AnthropicError{Type: "error", RequestID: e.Err.RequestID,
-		Error: AnthropicErrorBody{Type: anthropicType(e.status), Message: e.Err.Message, Code: e.Err.Code, Details: e.Err.Details}}
+		Error: AnthropicCause{Type: anthropicType(e.status), Message: e.Err.Message, Code: e.Err.Code, Details: e.Err.Details}}
 	if e.Err.Param != nil {
 		out.Error.Param = *e.Err.Param
 	}
