@@ -77,7 +77,7 @@ var probeText = "Tell me about Zürich STOPMARK LISTMARK. " + strings.Repeat("Th
 // before is the request without what the probe asks for, and after the one with it.
 func (p *probe) before(model string) *llm.Request {
 	text := probeText
-	if p.tools && !p.silent {
+	if (p.tools || p.param == "tools") && !p.silent {
 		text = "get_weather and get_time: " + text
 	}
 	content, _ := json.Marshal([]map[string]string{{"type": "text", "text": text}}) // texts always encode
