@@ -121,65 +121,65 @@ func TestRunReceipt(t *testing.T) {
 	})
 }
 
+// billed is a line of the list of all tenants, or a tenant's own usage.
+type billed struct {
+	Tenant   string `json:"tenant_id"`
+	Name     string `json:"tenant_name"`
+	Requests int64
+	Tokens   int64 `json:"used_tokens"`
+	Cost     int64 `json:"cost_micros"`
+	Monthly  int64 `json:"monthly_cost_micros"`
+	Models   []struct {
+		Model string
+		Cost  int64 `json:"cost_micros"`
+	}
+}
+
+// bill reads the list of a month, three tenants at a time.
+func (r *rig) bill(period string) (all []billed) {
+	r.t.Helper()
+	for cursor := ""; ; {
+		var page struct {
+			Data []billed
+			Next *string `json:"next_cursor"`
+		}
+		r.want(200, request{Path: "/admin/usage?period=" + period + "&limit=3&cursor=" + cursor, Key: r.admin}, &page)
+		if page.Data == nil {
+			r.t.Error("data is null")
+		}
+		all = append(all, page.Data...)
+		if page.Next == nil {
+			return all
+		}
+		cursor = *page.Next
+	}
+}
+
 // TestBill: what an operator bills from. The list of all tenants and each one's own view agree, by model too, and a deleted tenant stays on the list.
 func TestBill(t *testing.T) {
 	each(t, nil, func(t *testing.T, r *rig) {
-		var names []string
+		var ids []string
 		const n = 7
 		for i := range n {
 			c := r.tenant(fmt.Sprint("t", i), map[string]any{"monthly_cost_micros": 1_000_000})
-			names = append(names, c.ID)
-			r.write(func(ctx context.Context, q db.Querier) error {
-				now := time.Date(2026, 3, 15, 0, 0, 0, 0, time.UTC)
-				for j := range i + 1 {
-					e := quotas.Entry{TenantID: c.ID, RequestID: fmt.Sprint("req_", j), Provider: "lab", Model: fmt.Sprint("lab/m", j%2), Usage: llm.Usage{Input: 10, Output: 5}, Micros: 1000,
-						PriceVersion: "v1", Source: quotas.Counted, Outcome: "completed"}
-					if _, err := quotas.Settle(ctx, q, quotas.Hold{ID: e.RequestID, TenantID: c.ID, Period: quotas.Period(now)}, e, now); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			ids = append(ids, c.ID)
+			r.write(func(ctx context.Context, q db.Querier) error { return calls(ctx, q, c.ID, i+1) })
 		}
 		r.want(204, request{Method: "DELETE", Path: "/admin/tenants/t3", Key: r.admin}, nil)
-		type line struct {
-			Tenant   string `json:"tenant_id"`
-			Name     string `json:"tenant_name"`
-			Requests int64
-			Tokens   int64 `json:"used_tokens"`
-			Cost     int64 `json:"cost_micros"`
-			Monthly  int64 `json:"monthly_cost_micros"`
-			Models   []struct {
-				Model string
-				Cost  int64 `json:"cost_micros"`
-			}
-		}
-		var all []line
-		for cursor := ""; ; {
-			var page struct {
-				Data []line
-				Next *string `json:"next_cursor"`
-			}
-			r.want(200, request{Path: "/admin/usage?period=2026-03&limit=3&cursor=" + cursor, Key: r.admin}, &page)
-			all = append(all, page.Data...)
-			if page.Next == nil {
-				break
-			}
-			cursor = *page.Next
-		}
-		slices.Reverse(names)
+		all := r.bill("2026-03")
 		if len(all) != n {
 			t.Fatalf("%d tenants: %+v", len(all), all)
 		}
+		slices.Reverse(ids)
 		for i, got := range all {
 			calls := int64(n - i)
-			if got.Tenant != names[i] || got.Requests != calls || got.Tokens != 15*calls || got.Cost != 1000*calls || (got.Name == "") != (calls == 4) {
+			if got.Tenant != ids[i] || got.Requests != calls || got.Tokens != 15*calls || got.Cost != 1000*calls || (got.Name == "") != (calls == 4) {
 				t.Errorf("line %d: %+v", i, got)
 			}
 			if got.Name == "" {
 				continue
 			}
-			var own line
+			var own billed
 			r.want(200, request{Path: "/admin/tenants/" + got.Name + "/usage?period=2026-03", Key: r.admin}, &own)
 			var sum int64
 			for _, m := range own.Models {
@@ -191,10 +191,21 @@ func TestBill(t *testing.T) {
 		}
 		r.want(422, request{Path: "/admin/usage?period=2026-13", Key: r.admin}, nil)
 		r.want(400, request{Path: "/admin/usage?cursor=x", Key: r.admin}, nil)
-		var empty struct{ Data []line }
-		r.want(200, request{Path: "/admin/usage?period=1999-01", Key: r.admin}, &empty)
-		if empty.Data == nil || len(empty.Data) != 0 {
-			t.Errorf("a month without calls: %+v", empty)
+		if none := r.bill("1999-01"); len(none) != 0 {
+			t.Errorf("a month without calls: %+v", none)
 		}
 	})
+}
+
+// calls settles n calls of two models in March 2026.
+func calls(ctx context.Context, q db.Querier, tenant string, n int) error {
+	now := time.Date(2026, 3, 15, 0, 0, 0, 0, time.UTC)
+	for i := range n {
+		e := quotas.Entry{TenantID: tenant, RequestID: fmt.Sprint("req_", i), Provider: "lab", Model: fmt.Sprint("lab/m", i%2), Usage: llm.Usage{Input: 10, Output: 5}, Micros: 1000,
+			PriceVersion: "v1", Source: quotas.Counted, Outcome: "completed"}
+		if _, err := quotas.Settle(ctx, q, quotas.Hold{ID: e.RequestID, TenantID: tenant, Period: quotas.Period(now)}, e, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -104,7 +104,6 @@ func TestDearest(t *testing.T) {
 		input, output := random.Int64N(1e6), random.Int64N(1e6)
 		held := cost(Dearest(some...), input, output)
 		for _, p := range some {
-			p.CacheRead = min(p.CacheRead, p.Input)
 			cached := random.Int64N(input + 1)
 			u := llm.Usage{Input: input, Output: output, Cached: cached, CacheWrite: random.Int64N(input - cached + 1)}
 			if real := p.Cost(u); real > held {

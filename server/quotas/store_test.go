@@ -20,6 +20,7 @@ import (
 
 var (
 	newTenant  = db.System("test.tenant", `INSERT INTO tenants (id, name, tier, status, settings, version, created_at, updated_at) VALUES (:id, :name, 'starter', 'active', '{}', 1, 1, 1)`)
+	newestLine = db.Scoped("test.newest_line", `SELECT cost_micros, price_version FROM usage_ledger WHERE tenant_id = :tenant_id ORDER BY id DESC LIMIT 1`)
 	dropTenant = db.System("test.drop_tenant", `DELETE FROM tenants WHERE id = :id`)
 	books      = db.Scoped("test.books", `SELECT p.period, p.used_tokens, p.reserved_tokens, p.used_micros, p.reserved_micros, p.requests,
 		COALESCE((SELECT SUM(l.cost_micros) FROM usage_ledger l WHERE l.tenant_id = p.tenant_id AND l.period = p.period), 0) AS ledger_micros,
@@ -292,58 +293,43 @@ func TestMoreThanHeld(t *testing.T) {
 	})
 }
 
-// TestReading: what is read of a month is what the ledger says, by model and by tenant, and a killed server's call is billed at what it had journalled.
+// book settles a call of 15 tokens that held nothing.
+func (k desk) book(id, model string, micros int64, version string) {
+	k.t.Helper()
+	k.write(func(ctx context.Context, q db.Querier) error {
+		e := Entry{TenantID: k.tenant, RequestID: id, Provider: "lab", Model: model, Usage: llm.Usage{Input: 10, Output: 5}, Micros: micros, PriceVersion: version, Source: Counted, Outcome: "completed"}
+		_, err := Settle(ctx, q, Hold{ID: id, TenantID: k.tenant, Period: "2026-03"}, e, march)
+		return err
+	})
+}
+
+var march = time.Date(2026, 3, 15, 0, 0, 0, 0, time.UTC)
+
+// TestReading: what is read of a month is what the ledger says, by model and by tenant, also of a tenant that is deleted.
 func TestReading(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		one, two := newDesk(t, d), newDesk(t, d)
-		now := time.Date(2026, 3, 15, 0, 0, 0, 0, time.UTC)
-		book := func(k desk, id, model string, micros int64, version string) {
-			k.write(func(ctx context.Context, q db.Querier) error {
-				e := Entry{TenantID: k.tenant, RequestID: id, Provider: "lab", Model: model, Usage: llm.Usage{Input: 10, Output: 5}, Micros: micros, PriceVersion: version, Source: Counted, Outcome: "completed"}
-				_, err := Settle(ctx, q, Hold{ID: id, TenantID: k.tenant, Period: Period(now)}, e, now)
-				return err
-			})
-		}
-		book(one, "req_1", "lab/cheap", 7, "v1")
-		book(one, "req_2", "lab/dear", 300, "v1")
-		book(one, "req_3", "lab/dear", 200, "v2")
-		book(one, "req_4", "lab/odd", 0, "")
-		book(two, "req_1", "lab/dear", 11, "v1")
-		two.write(func(ctx context.Context, q db.Querier) error {
-			h, err := Reserve(ctx, q, Budget{TenantID: two.tenant, RequestID: "req_9", Price: catalog.Price{Output: 1_000_000}, Priced: true, Output: 50}, now)
-			if err == nil {
-				err = Delivered(ctx, q, h, 20, 20, now)
-			}
-			return err
-		})
-		one.read()
+		one.book("req_1", "lab/cheap", 7, "v1")
+		one.book("req_2", "lab/dear", 300, "v1")
+		one.book("req_3", "lab/dear", 200, "v2")
+		one.book("req_4", "lab/odd", 0, "")
+		two.book("req_1", "lab/dear", 11, "v1")
 		err := d.Read(t.Context(), func(q db.Querier) error {
 			ctx, in := t.Context(), db.TenantOf(one.tenant)
 			u, err := Month(ctx, q, in, "2026-03")
 			models, modelsErr := Models(ctx, q, in, "2026-03", 2)
-			used, reserved, leftErr := Left(ctx, q, db.TenantOf(two.tenant), "2026-03")
-			_, _, noneErr := Left(ctx, q, in, "1999-01")
-			if want := (Usage{Period: "2026-03", Used: 60, UsedMicros: 507, Requests: 4, Unpriced: 1, Input: 40, Output: 20}); u != want {
-				t.Errorf("%+v, want %+v", u, want)
+			none, reserved, noneErr := Left(ctx, q, in, "1999-01")
+			if want := (Usage{Period: "2026-03", Used: 60, UsedMicros: 507, Requests: 4, Unpriced: 1, Input: 40, Output: 20}); u != want || none != 0 || reserved != 0 {
+				t.Errorf("%+v, want %+v; %d and %d of another month", u, want, none, reserved)
 			}
 			if len(models) != 2 || models[0] != (ModelUsage{"lab/dear", 2, 20, 10, 500, 0}) || models[1] != (ModelUsage{"lab/cheap", 1, 10, 5, 7, 0}) {
 				t.Errorf("%+v", models)
 			}
-			if used != 11 || reserved != 50 {
-				t.Errorf("%d used, %d reserved", used, reserved)
-			}
-			return errors.Join(err, modelsErr, leftErr, noneErr)
+			return errors.Join(err, modelsErr, noneErr)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		two.write(func(ctx context.Context, q db.Querier) error {
-			lost, err := Lost(ctx, q, true, now)
-			if err != nil || len(lost) != 1 {
-				t.Fatalf("%+v, %v", lost, err)
-			}
-			return Bury(ctx, q, lost[0], now)
-		})
 		one.write(func(ctx context.Context, q db.Querier) error {
 			_, err := dropTenant.Exec(ctx, q, db.Args{"id": one.tenant})
 			return err
@@ -351,7 +337,7 @@ func TestReading(t *testing.T) {
 		err = d.Read(t.Context(), func(q db.Querier) error {
 			first, err := Tenants(t.Context(), q, "2026-03", "", 1)
 			rest, restErr := Tenants(t.Context(), q, "2026-03", two.tenant, 5)
-			if want := (TenantUsage{two.tenant, two.tenant, 2, 10, 25, 31, 0}); len(first) != 1 || first[0] != want {
+			if want := (TenantUsage{two.tenant, two.tenant, 1, 10, 5, 11, 0}); len(first) != 1 || first[0] != want {
 				t.Errorf("%+v, want %+v", first, want)
 			}
 			if want := (TenantUsage{one.tenant, "", 4, 40, 20, 507, 1}); len(rest) != 1 || rest[0] != want {
@@ -362,6 +348,65 @@ func TestReading(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	})
+}
+
+// TestJournal: a killed server's call is billed at what it had journalled last, without the answer that was booked already.
+func TestJournal(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		k := newDesk(t, d)
+		const enough = 30 + 50 // for the two answers, as long as what the call holds itself is not counted twice
+		b := Budget{TenantID: k.tenant, RequestID: "req_1", MonthlyMicros: enough, Price: catalog.Price{Output: 1_000_000}, Priced: true, Output: 50}
+		expect := func(step string, used, reserved, line int64, version string) {
+			t.Helper()
+			err := d.Read(t.Context(), func(q db.Querier) error {
+				gone, held, err := Left(t.Context(), q, db.TenantOf(k.tenant), "2026-03")
+				var last struct {
+					Micros  int64  `db:"cost_micros"`
+					Version string `db:"price_version"`
+				}
+				lastErr := newestLine.Get(t.Context(), q, db.TenantOf(k.tenant), &last, nil)
+				if gone != used || held != reserved || last.Micros != line || last.Version != version {
+					t.Errorf("%s: %d used, %d reserved, the last line %+v", step, gone, held, last)
+				}
+				return errors.Join(err, lastErr)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var h Hold
+		k.write(func(ctx context.Context, q db.Querier) (err error) {
+			if h, err = Reserve(ctx, q, b, march); err == nil {
+				err = Delivered(ctx, q, h, 20, 20, march)
+			}
+			return err
+		})
+		weak := Entry{TenantID: k.tenant, RequestID: "req_1/weak", Provider: "lab", Model: "lab/w", Usage: llm.Usage{Output: 30}, Micros: 30, PriceVersion: "v1", Source: Counted, Outcome: "completed"}
+		k.write(func(ctx context.Context, q db.Querier) error { return Also(ctx, q, h, weak, march) })
+		expect("after the weak answer", 30, 20, 30, "v1")
+		k.write(func(ctx context.Context, q db.Querier) error {
+			lost, err := Lost(ctx, q, true, march)
+			if err != nil || len(lost) != 1 || lost[0].Delivered != 0 || lost[0].Micros != 0 {
+				t.Errorf("what is booked is still in the journal: %+v, %v", lost, err)
+			}
+			return nil
+		})
+		k.write(func(ctx context.Context, q db.Querier) (err error) {
+			if h, err = Again(ctx, q, h, b, march); err == nil {
+				err = Delivered(ctx, q, h, 9, 9, march)
+			}
+			return err
+		})
+		expect("during the second", 30, 50, 30, "v1")
+		k.write(func(ctx context.Context, q db.Querier) error {
+			lost, err := Lost(ctx, q, true, march)
+			if err != nil || len(lost) != 1 {
+				t.Fatalf("%+v, %v", lost, err)
+			}
+			return Bury(ctx, q, lost[0], march)
+		})
+		expect("after the sweep", 39, 0, 9, FromJournal)
 	})
 }
 

@@ -47,11 +47,14 @@ func Dearest(prices ...catalog.Price) (most catalog.Price) {
 	return most
 }
 
-// cost is the most that a call of so many tokens can cost: a provider may cache the whole prompt, and some take more for that than for reading it.
+// cost is the most that a call of so many tokens can cost: a provider may put the whole prompt into its cache, and some take more for that than for reading it.
 func cost(p catalog.Price, input, output int64) int64 {
 	u := llm.Usage{Input: input, Output: output}
-	if p.CacheWrite > p.Input {
+	switch {
+	case p.CacheWrite > max(p.Input, p.CacheRead):
 		u.CacheWrite = input
+	case p.CacheRead > p.Input:
+		u.Cached = input
 	}
 	return p.Cost(u)
 }
@@ -107,7 +110,7 @@ func (b Budget) take(m totals, now time.Time) (output int64, err error) {
 // refuse says which budget does not cover the call, and when to come again.
 func (b Budget) refuse(m totals, needs amount, now time.Time) error {
 	wait := func(limit, used, need int64) time.Duration {
-		if used+need <= limit {
+		if need <= limit-used {
 			return soon // what others hold would do
 		}
 		return nextPeriod(now)
