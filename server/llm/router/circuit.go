@@ -156,7 +156,7 @@ func (c *circuit) open(class llm.Class) {
 	c.class = class
 }
 
-// make returns the circuit of a target that failed. When there are too many, the closed one that was not used for the longest time makes room; nil when there is none.
+// make returns the circuit of a target that failed. When there are too many, the one that was not used for the longest time makes room, unless it is open; nil when there is none.
 func (cs *circuits) make(t Target) *circuit {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -174,17 +174,16 @@ func (cs *circuits) make(t Target) *circuit {
 	return c
 }
 
-// evict removes the closed circuit that was idle for the longest time, else the open one whose time has run out first.
+// evict removes the circuit that was not used for the longest time, of those that may be called. It reports false when there is none.
 func (cs *circuits) evict() bool {
 	var oldest string
 	var at time.Time
-	closed := false
 	for id, c := range cs.byID {
 		c.mu.Lock()
-		shut, idle, used := c.breaker.IsClosed(), c.wait() == 0, c.used
+		idle, used := c.wait() == 0, c.used
 		c.mu.Unlock()
-		if idle && (oldest == "" || shut && !closed || shut == closed && used.Before(at)) {
-			oldest, at, closed = id, used, shut
+		if idle && (oldest == "" || used.Before(at)) {
+			oldest, at = id, used
 		}
 	}
 	delete(cs.byID, oldest)

@@ -173,10 +173,39 @@ func TestAllKeysCooling(t *testing.T) {
 		if c, _, fail := stream(t, r, "a/m"); fail == nil || fail.Class != llm.ClassRateLimit || one.calls != 1 || two.calls != 3 || len(c.Attempts) != 4 {
 			t.Errorf("%v, %d and %d calls", fail, one.calls, two.calls)
 		}
-		if _, text, _ := stream(t, r, "a/m"); text != "two" || one.calls != 1 {
-			t.Errorf("got %q", text)
+		if _, text, _ := stream(t, r, "a/m"); text != "two" || one.calls != 1 || r.Health(t.Context())[0].Keys != (Keys{1, 1}) {
+			t.Errorf("got %q, %+v", text, r.Health(t.Context())[0].Keys)
 		}
 	})
+}
+
+// TestKeysTakeTurnsOnce: keys that are limited for next to no time do not send a call round for ever.
+func TestKeysTakeTurnsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := func(yield func(llm.Chunk, error) bool) {
+			wait(time.Millisecond)
+			yield(llm.Chunk{}, &llm.Error{Class: llm.ClassRateLimit, Provider: "a", RetryAfter: time.Nanosecond})
+		}
+		one, two := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){busy}}, &script{name: "a", turns: []func(func(llm.Chunk, error) bool){busy}}
+		if c, _, fail := stream(t, New([]llm.Provider{one, two}, Options{Log: quiet()}), "a/m"); fail == nil || len(c.Attempts) != maxCalls+1 {
+			t.Errorf("%v, %d calls", fail, len(c.Attempts))
+		}
+	})
+}
+
+// TestPatience: a call that has taken long already is not tried again.
+func TestPatience(t *testing.T) {
+	for took, want := range map[time.Duration]int{20 * time.Second: 3, patience: 2, patience + time.Second: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			slow := func(yield func(llm.Chunk, error) bool) {
+				wait(took)
+				yield(llm.Chunk{}, &llm.Error{Class: llm.ClassTimeout, Provider: "a"})
+			}
+			if c, _, _ := stream(t, New([]llm.Provider{&script{name: "a", turns: []func(func(llm.Chunk, error) bool){slow}}}, Options{Log: quiet()}), "a/m"); len(c.Attempts) != want {
+				t.Errorf("calls of %v: %d", took, len(c.Attempts))
+			}
+		})
+	}
 }
 
 // TestChain: which target comes next, which are passed over, and which failure is told.
