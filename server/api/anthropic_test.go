@@ -26,6 +26,31 @@ func (oneKey) Authenticate(_ context.Context, credential, _ string) (auth.Princi
 	return everybody{}.Authenticate(context.Background(), "", "")
 }
 
+// failures are requests that go wrong, and how each is told. An empty kind is our own form.
+var failures = []struct {
+	method, path, key, body string
+	status                  int
+	kind, code              string
+}{
+	{"POST", "/v1/ask", "good", `"validation_failed"`, 400, "invalid_request_error", "validation_failed"},
+	{"POST", "/v1/ask", "good", `"model_not_found"`, 404, "not_found_error", "model_not_found"},
+	{"POST", "/v1/ask", "good", `"model_not_allowed"`, 403, "permission_error", "model_not_allowed"},
+	{"POST", "/v1/ask", "good", `"rate_limit_exceeded"`, 429, "rate_limit_error", "rate_limit_exceeded"},
+	{"POST", "/v1/ask", "good", `"provider_overloaded"`, 503, "overloaded_error", "provider_overloaded"},
+	{"POST", "/v1/ask", "good", `"provider_error"`, 502, "api_error", "provider_error"},
+	{"POST", "/v1/ask", "good", `"timeout"`, 504, "timeout_error", "timeout"},
+	{"POST", "/v1/ask", "good", `"bug"`, 500, "api_error", "internal_error"},
+	{"POST", "/v1/ask", "good", `"panic"`, 500, "api_error", "internal_error"},
+	{"POST", "/v1/ask", "good", strings.Repeat("x", 2000), 413, "request_too_large", "body_too_large"},
+	{"POST", "/v1/ask", "good", "", 400, "invalid_request_error", "invalid_json"},
+	{"POST", "/v1/ask", "bad", `"x"`, 401, "authentication_error", "invalid_api_key"},
+	{"POST", "/v1/ask", "", `"x"`, 401, "authentication_error", "missing_api_key"},
+	{"GET", "/v1/ask", "good", "", 405, "invalid_request_error", "method_not_allowed"},
+	{"POST", "/v1/ask/batches", "good", "", 404, "not_found_error", "route_not_found"},
+	{"POST", "/v1/ask/", "good", "", 404, "not_found_error", "route_not_found"},
+	{"POST", "/v1/asking", "good", "", 404, "", "route_not_found"},
+}
+
 // TestAnthropicFailures: whatever goes wrong below the path of an Anthropic operation, and wherever, the body is Anthropic's; elsewhere it is not.
 func TestAnthropicFailures(t *testing.T) {
 	a := New(Options{Auth: oneKey{}, MaxBody: 1000})
@@ -44,29 +69,7 @@ func TestAnthropicFailures(t *testing.T) {
 	})
 	srv := httptest.NewServer(a)
 	defer srv.Close()
-	for _, c := range []struct {
-		method, path, key, body string
-		status                  int
-		kind, code              string
-	}{
-		{"POST", "/v1/ask", "good", `"validation_failed"`, 400, "invalid_request_error", "validation_failed"},
-		{"POST", "/v1/ask", "good", `"model_not_found"`, 404, "not_found_error", "model_not_found"},
-		{"POST", "/v1/ask", "good", `"model_not_allowed"`, 403, "permission_error", "model_not_allowed"},
-		{"POST", "/v1/ask", "good", `"rate_limit_exceeded"`, 429, "rate_limit_error", "rate_limit_exceeded"},
-		{"POST", "/v1/ask", "good", `"provider_overloaded"`, 503, "overloaded_error", "provider_overloaded"},
-		{"POST", "/v1/ask", "good", `"provider_error"`, 502, "api_error", "provider_error"},
-		{"POST", "/v1/ask", "good", `"timeout"`, 504, "timeout_error", "timeout"},
-		{"POST", "/v1/ask", "good", `"bug"`, 500, "api_error", "internal_error"},
-		{"POST", "/v1/ask", "good", `"panic"`, 500, "api_error", "internal_error"},
-		{"POST", "/v1/ask", "good", strings.Repeat("x", 2000), 413, "request_too_large", "body_too_large"},
-		{"POST", "/v1/ask", "good", "", 400, "invalid_request_error", "invalid_json"},
-		{"POST", "/v1/ask", "bad", `"x"`, 401, "authentication_error", "invalid_api_key"},
-		{"POST", "/v1/ask", "", `"x"`, 401, "authentication_error", "missing_api_key"},
-		{"GET", "/v1/ask", "good", "", 405, "invalid_request_error", "method_not_allowed"},
-		{"POST", "/v1/ask/batches", "good", "", 404, "not_found_error", "route_not_found"},
-		{"POST", "/v1/ask/", "good", "", 404, "not_found_error", "route_not_found"},
-		{"POST", "/v1/asking", "good", "", 404, "", "route_not_found"},
-	} {
+	for _, c := range failures {
 		req, err := http.NewRequestWithContext(t.Context(), c.method, srv.URL+c.path, strings.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)

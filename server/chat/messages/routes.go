@@ -45,14 +45,14 @@ type (
 // Register adds the operations.
 func (r Routes) Register(a *api.API) {
 	failure := &huma.Response{Description: "A failure in Anthropic's form.", Content: map[string]*huma.MediaType{"application/json": {Schema: a.Schema(api.AnthropicError{}, "AnthropicError")}}}
-	a.Schema(AnthropicEvent{}, "AnthropicEvent") // named by the stream's x-sse-event
+	a.Schema(AnthropicEvent{}, "AnthropicEvent") // named by the stream's x-event-schema. Our own SDK reads x-sse-event, streams that end with [DONE], and this one does not
 	ask := api.Anthropic(huma.Operation{OperationID: "create-message", Method: "POST", Path: "/v1/messages", Summary: "Ask for an answer in Anthropic's dialect", Tags: []string{"chat"},
 		SkipValidateBody: true, // Read is more liberal than a schema and says more
 		Description: "Anthropic's Messages API for clients that speak only that. The key may also come in the header x-api-key; anthropic-version and anthropic-beta are ignored. " +
 			"A session's turn is a run: its id is in the Clawless-Run-Id header. Events have an event line; a failure after the first is the event error and the end.",
 		Responses: map[string]*huma.Response{"default": failure, "200": {Description: "A message, or its events when stream is true.", Content: map[string]*huma.MediaType{
 			"application/json":  {Schema: a.Schema(AnthropicAnswer{}, "AnthropicAnswer")},
-			"text/event-stream": {Schema: &huma.Schema{Type: "string", Extensions: map[string]any{"x-sse-event": "AnthropicEvent"}}}}}}})
+			"text/event-stream": {Schema: &huma.Schema{Type: "string", Extensions: map[string]any{"x-event-schema": "AnthropicEvent"}}}}}}})
 	api.Handle(a, api.KeyWith(auth.ScopeChat), ask, r.ask)
 	a.BodySchema(ask, AnthropicRequest{}, "AnthropicRequest")
 	count := api.Anthropic(huma.Operation{OperationID: "count-message-tokens", Method: "POST", Path: "/v1/messages/count_tokens", Summary: "Estimate how many tokens a prompt has", Tags: []string{"chat"},

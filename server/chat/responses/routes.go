@@ -40,14 +40,14 @@ type (
 
 // Register adds the operation.
 func (r Routes) Register(a *api.API) {
-	a.Schema(ResponsesEvent{}, "ResponsesEvent") // named by the stream's x-sse-event
+	a.Schema(ResponsesEvent{}, "ResponsesEvent") // named by the stream's x-event-schema. Our own SDK reads x-sse-event, streams that end with [DONE], and this one does not
 	op := api.Dialect(huma.Operation{OperationID: "create-response", Method: "POST", Path: "/v1/responses", Summary: "Ask for an answer in the Responses dialect", Tags: []string{"chat"},
 		SkipValidateBody: true, // Read is more liberal than a schema and says more
 		Description: "OpenAI's Responses API for clients that speak only that. Answers are not kept: store is always false in the answer, and a conversation goes on in a session " +
 			"(header Clawless-Session) or with its items in input. A session's turn is a run: its id is in the Clawless-Run-Id header. A failure after the first event is response.failed, then error.",
 		Responses: map[string]*huma.Response{"200": {Description: "A response, or its events when stream is true.", Content: map[string]*huma.MediaType{
 			"application/json":  {Schema: a.Schema(ResponsesAnswer{}, "ResponsesAnswer")},
-			"text/event-stream": {Schema: &huma.Schema{Type: "string", Extensions: map[string]any{"x-sse-event": "ResponsesEvent"}}}}}}})
+			"text/event-stream": {Schema: &huma.Schema{Type: "string", Extensions: map[string]any{"x-event-schema": "ResponsesEvent"}}}}}}})
 	api.Handle(a, api.KeyWith(auth.ScopeChat), op, r.ask)
 	a.BodySchema(op, ResponsesRequest{}, "ResponsesRequest")
 }
