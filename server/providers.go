@@ -128,6 +128,9 @@ type listed struct {
 	models []string
 }
 
+// NativeSchema implements llm.Abilities.
+func (l listed) NativeSchema(req *llm.Request) bool { return llm.NativeSchema(l.Provider, req) }
+
 // Models implements llm.ModelLister.
 func (l listed) Models(context.Context) ([]llm.Model, error) {
 	out := make([]llm.Model, len(l.models))

@@ -179,6 +179,7 @@ func (s *Server) jobs() []jobs.Job {
 			_, err := s.sweep(ctx, false)
 			return err
 		}},
+		{Name: "old decisions", Every: time.Hour, Run: s.pruneDecisions},
 		{Name: "old replays", Every: time.Hour, Run: s.book.Prune},
 	}
 	if s.db.Dialect() == db.Postgres {

@@ -12,12 +12,15 @@ import (
 	"github.com/clawless/clawless/server/audit"
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat"
+	"github.com/clawless/clawless/server/chat/messages"
+	"github.com/clawless/clawless/server/chat/responses"
 	"github.com/clawless/clawless/server/config"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/keys"
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/policy"
 	"github.com/clawless/clawless/server/llm/router"
 	"github.com/clawless/clawless/server/models"
 	"github.com/clawless/clawless/server/quotas"
@@ -43,6 +46,7 @@ type Server struct {
 	providers []llm.Provider
 	api       *api.API
 	router    *router.Router
+	known     knowledge
 	hub       *runs.Hub
 	chat      *chat.Chat
 	ring      *keys.Ring
@@ -60,10 +64,14 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	s := &Server{Version: version, cfg: cfg, db: d, log: log, providers: providers, node: ids.New("node_"), reg: prometheus.NewRegistry(),
 		hub: runs.NewHub(cfg.RunRetention, keptEvents), ring: keys.NewRing(d), gate: widgets.NewGate(d, cfg.CORSOrigins),
 		book: &replays.Book{DB: d, TTL: cfg.IdempotencyTTL}}
+	if s.known, err = know(cfg, providers); err != nil {
+		return nil, err
+	}
 	meters := newMeters(s.reg)
-	s.router = router.New(providers, router.Options{Aliases: cfg.Models, Log: log, OnAttempt: meters.attempt})
+	s.router = router.New(providers, router.Options{Aliases: cfg.Models, Log: log, OnAttempt: meters.attempt, Lookup: s.known.lookup})
 	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
-		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: meters.settled})
+		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: meters.settled, Prices: s.known.prices, TierModels: cfg.TierModels,
+		Rules: func() policy.Rules { return s.known.rules }})
 	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: meters.http,
 		BehindProxy: cfg.BehindProxy, PublicURL: strings.TrimRight(cfg.PublicURL, "/")})
 	assets, err := widget.New()
@@ -84,6 +92,8 @@ func (s *Server) routes() {
 	sessions.Routes{DB: s.db, Audit: audit.Record}.Register(s.api)
 	models.Routes{Catalogue: s.router, Allowed: s.allowedModels, Health: s.router.Health}.Register(s.api)
 	chat.Routes{Chat: s.chat}.Register(s.api)
+	messages.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
+	responses.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	runs.Routes{DB: s.db, Hub: s.hub, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	audit.Routes{DB: s.db}.Register(s.api)
 }
@@ -146,5 +156,5 @@ func tenantBudget(ctx context.Context, q db.Querier, idOrName string) (id string
 
 func (s *Server) allowedModels(ctx context.Context, tenant string) (func(string) bool, error) {
 	t, err := s.chat.Tenant(ctx, tenant)
-	return t.AllowsModel, err
+	return func(id string) bool { return s.chat.Planner().May(t, id) == nil }, err
 }

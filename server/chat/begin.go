@@ -8,6 +8,7 @@ import (
 
 	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/chat/plan"
 	"github.com/clawless/clawless/server/chat/window"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
@@ -70,74 +71,91 @@ func (c *Chat) take(ctx, wait context.Context, k *call, r *dialect.Request) erro
 
 // begin reads the session, decides the model, builds the context, and then takes the session's lane, reserves and stores the new messages in one transaction.
 func (c *Chat) begin(ctx context.Context, k *call, r *dialect.Request) error {
-	s, history, err := c.recall(ctx, k)
+	s, past, err := c.recall(ctx, k)
 	if err != nil {
 		return err
 	}
-	model := r.Model
-	if model == "" || model == defaultModel {
-		model = s.Model
-	}
-	if k.target, err = c.target(ctx, k.tenant, model); err != nil {
-		return err
-	}
 	added := kept(r.Messages)
-	if err := window.Check(history, added); err != nil {
+	if err := window.Check(past.messages, added); err != nil {
 		return err
 	}
 	own := slices.DeleteFunc(slices.Clone(r.Messages), isKept)
-	m := memory{instructions: c.system(k.tenant, s.SystemPrompt, own), history: append(history, added...)}
+	instructions := c.system(k.Tenant, s.SystemPrompt, own)
+	fixed := dialect.Prompt(append(slices.Clip(instructions), added...), r.Tools)
+	p, err := c.planner.Plan(ctx, plan.Turn{Tenant: k.Tenant, Request: r, Model: s.Model, Thinking: s.Thinking, Last: past.model, Idle: past.idle,
+		Messages: append(slices.Clip(past.messages), added...), Input: fixed.Tokens()})
+	if err != nil {
+		return err
+	}
+	k.Decide(p)
+	k.Req.CachePrompt = true
+	history := past.messages
+	m := memory{instructions: instructions, history: append(history, added...)}
 	m.room = c.room(ctx, k, dialect.Prompt(m.instructions, r.Tools), r.MaxTokens)
 	k.remember(m)
 	now := time.Now()
-	k.answer = dialect.NewAnswer(k.runID, k.target.ID, now)
-	k.answer.SessionID, k.answer.RunID, k.answer.Limit = s.ID, k.runID, r.MaxTokens
+	k.Answer = dialect.NewAnswer(k.RunID, k.Target.ID, now)
+	k.Answer.SessionID, k.Answer.RunID, k.Answer.Limit = s.ID, k.RunID, r.MaxTokens
 	return c.db.Write(ctx, func(q db.Querier) error { return c.insert(ctx, q, k, r, s, added, now) })
 }
 
-// recall reads the session and the newest of its messages, oldest first.
-func (c *Chat) recall(ctx context.Context, k *call) (s sessions.Session, history []llm.Message, err error) {
-	t := db.TenantOf(k.tenant.ID)
+// past is what a session has so far.
+type past struct {
+	messages []llm.Message // the newest, oldest first
+	model    string        // that gave its last answer; empty when none did
+	idle     time.Duration // since its last message
+}
+
+// recall reads the session and the newest of its messages.
+func (c *Chat) recall(ctx context.Context, k *call) (s sessions.Session, p past, err error) {
+	t := db.TenantOf(k.Tenant.ID)
 	err = c.db.Read(ctx, func(q db.Querier) error {
-		if s, err = sessions.Get(ctx, q, t, k.who.VisitorID, k.sessionID); err != nil {
+		if s, err = sessions.Get(ctx, q, t, k.Who.VisitorID, k.SessionID); err != nil {
 			return err
 		}
 		newest, err := sessions.Newest(ctx, q, t, s.ID, s.Epoch, s.LastSequence+1, historyMessages)
-		history = make([]llm.Message, 0, len(newest)+4)
-		for _, m := range slices.Backward(newest) {
-			history = append(history, m.LLM())
+		p = past{messages: make([]llm.Message, 0, len(newest)+4)}
+		for i, m := range slices.Backward(newest) {
+			p.messages = append(p.messages, m.LLM())
+			if m.Role == "assistant" {
+				p.model = m.Model
+			}
+			if i == 0 {
+				p.idle = max(0, time.Since(m.CreatedAt.Time))
+			}
 		}
 		return err
 	})
-	return s, history, err
+	return s, p, err
 }
 
 // insert is the transaction that begins a turn: all of it happens, or nothing.
 func (c *Chat) insert(ctx context.Context, q db.Querier, k *call, r *dialect.Request, s sessions.Session, added []llm.Message, now time.Time) (err error) {
-	t := db.TenantOf(k.tenant.ID)
-	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, SessionID: s.ID, KeyID: k.who.KeyID, EndUser: k.who.VisitorID, RequestID: k.requestID, Status: runs.Running,
-		Model: k.target.ID, Provider: k.target.Provider.Name(), StartedAt: db.At(now)}
+	t := db.TenantOf(k.Tenant.ID)
+	run := runs.Run{ID: k.RunID, TenantID: k.Tenant.ID, SessionID: s.ID, KeyID: k.Who.KeyID, EndUser: k.Who.VisitorID, RequestID: k.RequestID, Status: runs.Running,
+		Model: k.Target.ID, Provider: k.Target.Provider.Name(), StartedAt: db.At(now)}
 	if err = runs.Insert(ctx, q, run, c.opts.Node); err != nil {
 		return err
 	}
-	fresh, err := sessions.Get(ctx, q, t, k.who.VisitorID, s.ID) // after the lane is taken: on Postgres that may have waited for the end of another turn
+	fresh, err := sessions.Get(ctx, q, t, k.Who.VisitorID, s.ID) // after the lane is taken: on Postgres that may have waited for the end of another turn
 	if err != nil {
 		return err
 	}
 	if fresh.LastSequence != s.LastSequence || fresh.Epoch != s.Epoch {
 		return errMoved
 	}
-	if k.hold, err = quotas.Reserve(ctx, q, c.budget(k, r.MaxTokens), now); err != nil {
+	if k.Hold, err = quotas.Reserve(ctx, q, k.Budget(r.MaxTokens), now); err != nil {
 		return err
 	}
 	for _, m := range added {
-		msg := sessions.Message{ID: ids.New(ids.Message), SessionID: s.ID, RunID: k.runID, Role: m.Role, Content: m.Content, ToolCallID: m.ToolCallID, Name: m.Name}
+		msg := sessions.Message{ID: ids.New(ids.Message), SessionID: s.ID, RunID: k.RunID, Role: m.Role, Content: m.Content, ToolCallID: m.ToolCallID, Name: m.Name}
 		if err = sessions.Append(ctx, q, t, &msg, now); err != nil {
 			return err
 		}
 	}
+	c.planner.Note(k.Tenant.ID, k.Plan)
 	if claim, ok := api.ClaimOf(ctx); ok {
-		return replays.Bind(ctx, q, claim, k.runID)
+		return replays.Bind(ctx, q, claim, k.RunID)
 	}
 	return nil
 }

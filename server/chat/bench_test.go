@@ -29,7 +29,9 @@ func (p provider) Models(context.Context) []llm.Model { return nil }
 func (p provider) Resolve(_ context.Context, model string) (router.Target, error) {
 	return router.Target{Provider: inner{p}, Model: model, ID: "lab/" + model}, nil
 }
-func (p provider) Stream(context.Context, *router.Call) iter.Seq2[llm.Chunk, error] {
+func (p provider) Cooling(string) time.Duration { return 0 }
+func (p provider) Stream(_ context.Context, call *router.Call) iter.Seq2[llm.Chunk, error] {
+	call.Used = call.Targets[0]
 	return iter.Seq2[llm.Chunk, error](p)
 }
 
@@ -117,14 +119,14 @@ func TestStoreFailsAfterTheAnswer(t *testing.T) {
 		release = b.block()
 		yield(llm.Chunk{Text: "dear words", FinishReason: llm.FinishStop, Usage: &llm.Usage{Input: 5, Output: 2}}, nil)
 	})
-	b.settleLimit = 50 * time.Millisecond
+	b.engine.SettleLimit = 50 * time.Millisecond
 	for i, session := range []string{"", b.session} {
 		if session == "" {
 			f, err := b.stateless(b.ctx, b.ask(t, ""))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if answer, err := b.complete(f); err != nil || *answer.Choices[0].Message.Content != "dear words" {
+			if answer, err := b.complete(b.ctx, f); err != nil || *answer.Choices[0].Message.Content != "dear words" {
 				t.Fatalf("%+v, %v", answer, err)
 			}
 		} else {
@@ -172,9 +174,9 @@ func TestProviderPanics(t *testing.T) {
 			panic("driver")
 		})
 		for _, run := range []func(f *flight){
-			func(f *flight) { _, _ = b.complete(f) },
+			func(f *flight) { _, _ = b.complete(b.ctx, f) },
 			func(f *flight) {
-				o, err := b.open(f)
+				o, err := b.open(b.ctx, f)
 				if err != nil {
 					return
 				}
@@ -214,36 +216,16 @@ func TestProviderPanics(t *testing.T) {
 	}
 }
 
-// TestNeverEndingStream: an answer that never ends is cut at its bounds, as one that reached its length.
-func TestNeverEndingStream(t *testing.T) {
-	for name, piece := range map[string]string{"by its text": string(make([]byte, 1<<20)), "by its frames": "x"} {
-		b := newBench(t, func(yield func(llm.Chunk, error) bool) {
-			for yield(llm.Chunk{Text: piece}, nil) {
-			}
-		})
-		k := &call{answer: dialect.NewAnswer("x", "lab/m", time.Now()), target: router.Target{Provider: inner{b.models.(provider)}}}
-		k.answer.Brief()
-		var last llm.Chunk
-		err := b.relay(b.ctx, k, func(c llm.Chunk, _ error) bool {
-			last = c
-			return true
-		})
-		if err != nil || last.FinishReason != llm.FinishLength || k.answer.Size.Bytes > maxAnswer+1<<20 || k.chunks*frameBytes > maxFrames+frameBytes {
-			t.Errorf("%s: %d bytes in %d chunks, ended by %q, %v", name, k.answer.Size.Bytes, k.chunks, last.FinishReason, err)
-		}
-	}
-}
-
 // TestTurnLimit: a call that takes too long is ended with a timeout and billed.
 func TestTurnLimit(t *testing.T) {
 	b := newBench(t, nil)
-	b.opts.TurnLimit = 50 * time.Millisecond
-	b.models = slow{}
+	b.engine.TurnLimit = 50 * time.Millisecond
+	b.engine.Models = slow{}
 	f, err := b.stateless(b.ctx, b.ask(t, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.complete(f); !fault.Is(err, fault.Timeout) {
+	if _, err := b.complete(b.ctx, f); !fault.Is(err, fault.Timeout) {
 		t.Errorf("ended with %v", err)
 	}
 	if u := b.month(t); u.Reserved != 0 || u.Requests != 1 {
@@ -254,7 +236,8 @@ func TestTurnLimit(t *testing.T) {
 // slow says one word and then nothing until it is cancelled.
 type slow struct{ provider }
 
-func (s slow) Stream(ctx context.Context, _ *router.Call) iter.Seq2[llm.Chunk, error] {
+func (s slow) Stream(ctx context.Context, call *router.Call) iter.Seq2[llm.Chunk, error] {
+	call.Used = call.Targets[0]
 	return func(yield func(llm.Chunk, error) bool) {
 		if yield(llm.Chunk{Text: "word"}, nil) {
 			<-ctx.Done()

@@ -12,14 +12,21 @@ import (
 	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/cache"
+	"github.com/clawless/clawless/server/chat/answers"
 	"github.com/clawless/clawless/server/chat/arrears"
 	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/chat/engine"
+	"github.com/clawless/clawless/server/chat/judge"
 	"github.com/clawless/clawless/server/chat/lanes"
+	"github.com/clawless/clawless/server/chat/plan"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/catalog"
+	"github.com/clawless/clawless/server/llm/policy"
 	"github.com/clawless/clawless/server/llm/router"
+	"github.com/clawless/clawless/server/llm/score"
 	"github.com/clawless/clawless/server/quotas"
 	"github.com/clawless/clawless/server/runs"
 	"github.com/clawless/clawless/server/tenants"
@@ -27,7 +34,7 @@ import (
 
 // Models finds and runs models; the router is one.
 type Models interface {
-	Resolve(ctx context.Context, model string) (router.Target, error)
+	plan.Models
 	Stream(ctx context.Context, call *router.Call) iter.Seq2[llm.Chunk, error]
 	Models(ctx context.Context) []llm.Model
 }
@@ -35,9 +42,12 @@ type Models interface {
 // Options are the settings of the use case.
 type Options struct {
 	DefaultModel func(context.Context) (string, error) // of tenants that name none
+	Rules        func() policy.Rules                   // of routing, for tenants that have none; nil for none
+	TierModels   map[string]string                     // patterns of models and the least tier that may use them
+	Prices       *catalog.Table                        // nil: the built-in one
 	SystemPrompt string                                // of tenants that have none
 	SessionWait  time.Duration                         // how long a turn waits for the one before it
-	TurnLimit    time.Duration                         // of one call of a provider; zero: 15 minutes
+	TurnLimit    time.Duration                         // of one turn; zero: 15 minutes
 	WriteTimeout time.Duration                         // of one event to one reader
 	Node         string                                // this server's name in runs
 	Log          *slog.Logger
@@ -51,11 +61,11 @@ type Chat struct {
 	hub     *runs.Hub
 	opts    Options
 	tenants *cache.Cache[tenants.Tenant]
+	planner *plan.Planner
+	engine  *engine.Engine
 	flights flights     // stateless calls under way
 	lanes   lanes.Lanes // whose turn it is in each session
-	debts   *arrears.Arrears
 
-	settleLimit time.Duration // how long the store may take to record what was spent, at first
 }
 
 // New makes the use case. Drain ends what it has under way.
@@ -66,8 +76,21 @@ func New(d *db.DB, m Models, hub *runs.Hub, o Options) *Chat {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Chat{db: d, debts: arrears.New(d, o.Log), models: m, hub: hub, opts: o, tenants: cache.New[tenants.Tenant](20_000, time.Second), settleLimit: 10 * time.Second}
+	if o.Prices == nil {
+		o.Prices = catalog.Default()
+	}
+	if o.Rules == nil {
+		o.Rules = func() policy.Rules { return policy.Rules{} }
+	}
+	c := &Chat{db: d, models: m, hub: hub, opts: o, tenants: cache.New[tenants.Tenant](20_000, time.Second)}
+	c.engine = &engine.Engine{DB: d, Models: m, Prices: o.Prices, Log: o.Log, Debts: arrears.New(d, o.Log), Answers: answers.New(), Settled: o.Settled,
+		SettleLimit: 10 * time.Second, TurnLimit: o.TurnLimit}
+	c.planner = &plan.Planner{Models: m, Default: o.DefaultModel, Rules: o.Rules, TierModels: o.TierModels, Shares: policy.NewShares(score.Threshold), Left: c.left}
+	return c
 }
+
+// Planner decides about models; other use cases ask it too.
+func (c *Chat) Planner() *plan.Planner { return c.planner }
 
 // Forget drops a tenant's cached settings after a change.
 func (c *Chat) Forget(tenantID string) { c.tenants.Delete(tenantID) }
@@ -88,57 +111,11 @@ func (c *Chat) Tenant(ctx context.Context, id string) (tenants.Tenant, error) {
 	return t, err
 }
 
-// call is one admitted call of a model.
+// call is one admitted call, and for a session's turn what its model remembers.
 type call struct {
-	who       auth.Principal
-	tenant    tenants.Tenant
-	requestID string
-	target    router.Target
-	req       *llm.Request
-	hold      quotas.Hold
-	limited   bool // the caller named the most that the answer may have
-	answer    *dialect.Answer
-	sessionID string
-	runID     string
-	user      string
-	size      dialect.Size // of the prompt
-	chunks    int64
-	memory    memory // of a session's turn
-	shown     int    // how many messages of its history the provider gets
-}
-
-// input is about how many tokens the prompt has.
-func (k *call) input() int64 { return k.size.Tokens() }
-
-// send sets what the provider gets.
-func (k *call) send(messages []llm.Message) {
-	k.req.Messages = messages
-	k.size = dialect.Prompt(messages, k.req.Tools)
-	k.size.AddParams(k.req.Params)
-}
-
-// defaultModel is what "default" means to a tenant.
-const defaultModel = "default"
-
-// target finds the model and checks that the tenant may use it.
-func (c *Chat) target(ctx context.Context, t tenants.Tenant, model string) (router.Target, error) {
-	if model == "" || model == defaultModel {
-		model = t.Settings.DefaultModel
-	}
-	if model == "" {
-		var err error
-		if model, err = c.opts.DefaultModel(ctx); err != nil {
-			return router.Target{}, err
-		}
-	}
-	target, err := c.models.Resolve(ctx, model)
-	if err != nil {
-		return router.Target{}, err
-	}
-	if !t.AllowsModel(target.ID) {
-		return router.Target{}, fault.New(fault.ModelNotAllowed, "this tenant may not use the model %s; GET /v1/models lists those it may", target.ID).WithParam("model")
-	}
-	return target, nil
+	*engine.Call
+	memory memory
+	shown  int // how many messages of its history the provider gets
 }
 
 // prepare is what every call starts with: whether work is taken, the tenant, and what the caller may ask for.
@@ -146,7 +123,7 @@ func (c *Chat) prepare(ctx context.Context, r *dialect.Request) (*call, error) {
 	if c.hub.Draining() {
 		return nil, shuttingDown()
 	}
-	if err := c.debts.Refuse(); err != nil {
+	if err := c.engine.Debts.Refuse(); err != nil {
 		return nil, err
 	}
 	who := auth.From(ctx)
@@ -158,9 +135,13 @@ func (c *Chat) prepare(ctx context.Context, r *dialect.Request) (*call, error) {
 		return nil, err
 	}
 	// Only an answer that comes in pieces can be ended where the budget ends. One that has no limit of its own is streamed from the provider even if its caller waits for the whole.
-	stream := r.Stream || t.MonthlyTokens() > 0 && r.MaxTokens == 0
-	return &call{who: who, tenant: t, requestID: cmp.Or(api.RequestID(ctx), ids.New(ids.Request)), user: r.User, limited: r.MaxTokens > 0,
-		req: &llm.Request{Tools: r.Tools, Params: r.Params, Stream: stream}}, nil
+	stream := r.Stream || (t.MonthlyTokens() > 0 || t.MonthlyMicros() > 0) && r.MaxTokens == 0
+	form, err := judge.FormOf(r.Params["response_format"])
+	if err != nil {
+		return nil, fault.New(fault.InvalidRequest, "response_format: %s", err.Error()).WithParam("response_format")
+	}
+	return &call{Call: &engine.Call{Form: form, Who: who, Tenant: t, RequestID: cmp.Or(api.RequestID(ctx), ids.New(ids.Request)), User: r.User, Limited: r.MaxTokens > 0,
+		Req: &llm.Request{Tools: r.Tools, Params: r.Params, Stream: stream}}}, nil
 }
 
 func shuttingDown() error {
@@ -178,7 +159,7 @@ func permit(t tenants.Tenant, who auth.Principal, r *dialect.Request) error {
 		return nil
 	}
 	// A visitor talks to the tenant's assistant and configures nothing: anybody can read a publishable key out of a page.
-	if r.Model != "" && r.Model != defaultModel || len(r.Tools) > 0 || r.User != "" {
+	if r.Model != "" && r.Model != plan.DefaultModel || len(r.Tools) > 0 || r.User != "" {
 		return fault.New(fault.Forbidden, "a widget's visitor cannot choose a model, tools or user")
 	}
 	if r.SessionID == "" {
@@ -189,7 +170,7 @@ func permit(t tenants.Tenant, who auth.Principal, r *dialect.Request) error {
 			return fault.New(fault.Forbidden, "a widget's visitor can only send user messages").WithParam("messages")
 		}
 	}
-	r.Params, r.MaxTokens = map[string]json.RawMessage{}, 0
+	r.Params, r.MaxTokens, r.Effort, r.Fallback, r.FallbackModels = map[string]json.RawMessage{}, 0, "", false, nil
 	return nil
 }
 
@@ -208,26 +189,8 @@ func (c *Chat) system(t tenants.Tenant, session string, messages []llm.Message) 
 	return append([]llm.Message{{Role: "system", Content: llm.Text(prompt)}}, messages...)
 }
 
-const answerStep = 8192 // tokens reserved at a time for an answer whose caller names no limit
-
-func (c *Chat) budget(k *call, maxTokens int64) quotas.Budget {
-	b := quotas.Budget{TenantID: k.tenant.ID, RequestID: k.requestID, RunID: k.runID, Monthly: k.tenant.MonthlyTokens(), Input: k.size.Ceiling(), Output: maxTokens, Exact: k.limited}
-	if !k.limited {
-		b.Output = answerStep
-	}
-	return b
-}
-
-// endUser is who a tenant served with the call.
-func (k *call) endUser() string {
-	if k.who.VisitorID != "" {
-		return k.who.VisitorID
-	}
-	return k.user
-}
-
 // Pay writes what the store would not take when it was due; it is a periodic job, and the last thing before the database is closed.
-func (c *Chat) Pay(ctx context.Context) error { return c.debts.Pay(ctx) }
+func (c *Chat) Pay(ctx context.Context) error { return c.engine.Debts.Pay(ctx) }
 
 // Waiting is how many turns of a session this server has, the one under way included.
 func (c *Chat) Waiting(tenantID, sessionID string) int {
@@ -235,3 +198,13 @@ func (c *Chat) Waiting(tenantID, sessionID string) int {
 }
 
 func lane(tenantID, sessionID string) string { return tenantID + " " + sessionID }
+
+// left is how many micro-dollars a tenant with a cap has left this month.
+func (c *Chat) left(ctx context.Context, t tenants.Tenant) (left int64, err error) {
+	err = c.db.Read(ctx, func(q db.Querier) error {
+		used, reserved, err := quotas.Left(ctx, q, db.TenantOf(t.ID), quotas.Period(time.Now()))
+		left = t.MonthlyMicros() - used - reserved
+		return err
+	})
+	return left, err
+}

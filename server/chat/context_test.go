@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"github.com/clawless/clawless/server/chat/engine"
 	"strings"
 	"testing"
 
@@ -10,15 +11,15 @@ import (
 
 // TestShrink: a context that was refused is cut until one message is left, and then no further.
 func TestShrink(t *testing.T) {
-	k := &call{req: &llm.Request{}}
+	k := &call{Call: &engine.Call{Req: &llm.Request{}}}
 	var long []llm.Message
 	for i := range 200 {
 		long = append(long, llm.Message{Role: "user", Content: llm.Text(strings.Repeat(fmt.Sprint(i, " "), 200))})
 	}
 	k.remember(memory{instructions: []llm.Message{{Role: "system", Content: llm.Text("be brief")}}, history: long, room: contextTokens})
-	before := len(k.req.Messages)
+	before := len(k.Req.Messages)
 	for k.shrink() {
-		if now := len(k.req.Messages); now >= before || k.req.Messages[0].Role != "system" || k.req.Messages[now-1].Role != "user" {
+		if now := len(k.Req.Messages); now >= before || k.Req.Messages[0].Role != "system" || k.Req.Messages[now-1].Role != "user" {
 			t.Fatalf("%d messages after %d", now, before)
 		} else {
 			before = now

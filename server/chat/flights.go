@@ -62,7 +62,7 @@ func (f *flights) stop(match func(Holder) bool, cause error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for k, stop := range f.active {
-		if match(Holder{k.tenant.ID, k.who.KeyID}) {
+		if match(Holder{k.Tenant.ID, k.Who.KeyID}) {
 			stop(cause)
 		}
 	}
@@ -79,7 +79,7 @@ func (c *Chat) Holders() []Holder {
 	}
 	c.flights.mu.Lock()
 	for k := range c.flights.active {
-		seen[Holder{k.tenant.ID, k.who.KeyID}] = true
+		seen[Holder{k.Tenant.ID, k.Who.KeyID}] = true
 	}
 	c.flights.mu.Unlock()
 	out := make([]Holder, 0, len(seen))

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/auth"
@@ -49,6 +50,10 @@ func (c *Chat) attach(ctx context.Context) (*runs.Live, error) {
 // retell fills the log of a completed run from its messages. The pieces are larger than they were; what they say is the same.
 func retell(log *runs.Log, run runs.Run, said []sessions.Message) {
 	a := dialect.NewAnswer(run.ID, run.Model, run.StartedAt.Time)
+	var paper dialect.Receipt
+	if json.Unmarshal(run.Receipt, &paper) == nil { // one that was made before there were receipts has none
+		a.Paper, a.Dropped = paper, paper.Dropped
+	}
 	a.SessionID, a.RunID = run.SessionID, run.ID
 	usage := run.Usage
 	for _, m := range said {

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"encoding/json"
+	"github.com/clawless/clawless/server/chat/engine"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -58,46 +59,46 @@ func (r Routes) create(ctx context.Context, in *chatIn) (*chatOut, error) {
 		return nil, err
 	}
 	if !req.Stream {
-		body, err := r.Chat.complete(f)
+		body, err := r.Chat.complete(ctx, f)
 		if err != nil {
 			return nil, err
 		}
 		return jsonOut(body), nil
 	}
-	o, err := r.Chat.open(f)
+	o, err := r.Chat.open(ctx, f)
 	if err != nil {
 		return nil, err
 	}
 	return &chatOut{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
 		defer o.stop()
-		pump(ctx, sse.Start(w, r.Chat.opts.WriteTimeout), f.call, o, req.IncludeUsage)
+		pump(ctx, sse.Start(w, r.Chat.opts.WriteTimeout), f.Call, o, req.IncludeUsage)
 	}}, nil
 }
 
 // pump writes a stateless answer's frames until it ends or the reader is gone; leaving cancels the provider.
-func pump(ctx context.Context, out *sse.Writer, k *call, o *opened, includeUsage bool) {
+func pump(ctx context.Context, out *sse.Writer, k *engine.Call, o *opened, includeUsage bool) {
 	var failed error
 	write := func(b []byte) {
 		if failed == nil {
 			failed = out.Data(0, b)
 		}
 	}
-	k.answer.Frames(o.first, write)
+	k.Answer.Frames(o.first, write)
 	for failed == nil {
 		chunk, err, ok := o.next()
 		if err != nil {
 			api.Spoil(ctx)
-			write(api.ErrorJSON(err, k.requestID))
+			write(api.ErrorJSON(err, k.RequestID))
 			return
 		}
 		if !ok {
 			break
 		}
-		k.answer.Frames(chunk, write)
+		k.Answer.Frames(chunk, write)
 	}
 	if includeUsage {
-		write(k.answer.UsageFrame(k.input()))
+		write(k.Answer.UsageFrame(k.Input()))
 	}
 	write([]byte("[DONE]"))
 }
@@ -137,10 +138,23 @@ func whole(ctx context.Context, live *runs.Live) (*chatOut, error) {
 		case e.Kind == runs.Failure:
 			return nil, e.Err
 		case e.Kind == runs.Answer:
+			tell(ctx, e.Data)
 			return jsonOut(json.RawMessage(e.Data)), nil
 		}
 	}
 	return nil, fault.New(fault.Internal, "the run ended without an answer; quote the request id to the operator")
+}
+
+// tell repeats a finished run's receipt in the headers.
+func tell(ctx context.Context, answer []byte) {
+	var body struct {
+		Clawless dialect.Receipt `json:"clawless"`
+	}
+	if json.Unmarshal(answer, &body) == nil && body.Clawless.Route != nil {
+		api.SetHeader(ctx, "Clawless-Model", body.Clawless.Model)
+		api.SetHeader(ctx, "Clawless-Route", body.Clawless.Route.Reason)
+		engine.CostHeaders(ctx, body.Clawless)
+	}
 }
 
 func jsonOut(body any) *chatOut {

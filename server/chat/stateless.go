@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/chat/plan"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
@@ -32,13 +33,19 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 	if err != nil {
 		return nil, err
 	}
-	if k.target, err = c.target(ctx, k.tenant, r.Model); err != nil {
+	messages := c.system(k.Tenant, "", r.Messages)
+	size := dialect.Prompt(messages, r.Tools)
+	p, err := c.planner.Plan(ctx, plan.Turn{Tenant: k.Tenant, Request: r, Messages: r.Messages, Input: size.Tokens()})
+	if err != nil {
 		return nil, err
 	}
-	k.send(c.system(k.tenant, "", r.Messages))
-	k.answer = dialect.NewAnswer(k.requestID, k.target.ID, time.Now())
-	k.answer.Limit = r.MaxTokens
-	limited, stop := c.turnContext(ctx)
+	k.Decide(p)
+	k.Send(messages)
+	k.Req.CachePrompt = len(r.Messages) > 2 // a conversation, which is likely to go on
+	k.Answer = dialect.NewAnswer(k.RequestID, k.Target.ID, time.Now())
+	k.Answer.Limit = r.MaxTokens
+	c.engine.Remember(k.Call)
+	limited, stop := c.engine.TurnContext(ctx)
 	if !c.flights.enter(k, stop) {
 		stop(nil)
 		return nil, shuttingDown()
@@ -47,8 +54,12 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 		stop(nil)
 		c.flights.leave(k)
 	})}
+	if k.Free() {
+		return f, nil
+	}
+	c.planner.Note(k.Tenant.ID, p)
 	err = c.db.WriteSoon(ctx, func(q db.Querier) (err error) {
-		k.hold, err = quotas.Reserve(ctx, q, c.budget(k, r.MaxTokens), time.Now())
+		k.Hold, err = quotas.Reserve(ctx, q, k.Budget(r.MaxTokens), time.Now())
 		return err
 	})
 	if err != nil {
@@ -59,14 +70,16 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 }
 
 // complete runs a stateless call to its end and returns the whole answer.
-func (c *Chat) complete(f *flight) (dialect.ChatCompletion, error) {
+func (c *Chat) complete(ctx context.Context, f *flight) (dialect.ChatCompletion, error) {
 	defer f.end()
-	for _, err := range c.metered(f.ctx, f.call) {
+	for _, err := range c.engine.Metered(f.ctx, f.Call) {
 		if err != nil {
+			f.Headers(ctx)
 			return dialect.ChatCompletion{}, err
 		}
 	}
-	return f.answer.Body(f.input()), nil
+	f.Headers(ctx)
+	return f.Answer.Body(f.Input()), nil
 }
 
 // opened is a stream whose first chunk has come, so that its status can be sent. stop must be called.
@@ -77,15 +90,18 @@ type opened struct {
 }
 
 // open starts a stateless stream and waits for its first chunk; a failure before it keeps its own status.
-func (c *Chat) open(f *flight) (*opened, error) {
-	f.answer.Brief()
-	next, stop := iter.Pull2(c.metered(f.ctx, f.call))
+func (c *Chat) open(ctx context.Context, f *flight) (*opened, error) {
+	if !f.Keeps() {
+		f.Answer.Brief()
+	}
+	next, stop := iter.Pull2(c.engine.Metered(f.ctx, f.Call))
 	o := &opened{next: next, stop: func() {
 		defer f.end()
 		stop()
 	}}
 	whole := false
 	defer func() {
+		f.Headers(ctx)
 		if !whole { // a panic of the provider comes up here too
 			o.stop()
 		}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"github.com/clawless/clawless/server/chat/engine"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/clawless/clawless/server/api"
+	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
@@ -27,10 +29,10 @@ func (c *Chat) turn(ctx context.Context, r *dialect.Request) (*runs.Live, error)
 	if err != nil {
 		return nil, err
 	}
-	k.sessionID, k.runID = r.SessionID, ids.New(ids.Run)
+	k.SessionID, k.RunID = r.SessionID, ids.New(ids.Run)
 	// Whose session it is comes before waiting for it: a stranger must not learn from the wait that there is one.
 	err = c.db.Read(ctx, func(q db.Querier) error {
-		_, err := sessions.Get(ctx, q, db.TenantOf(k.tenant.ID), k.who.VisitorID, k.sessionID)
+		_, err := sessions.Get(ctx, q, db.TenantOf(k.Tenant.ID), k.Who.VisitorID, k.SessionID)
 		return err
 	})
 	if err != nil {
@@ -53,7 +55,7 @@ func (c *Chat) turn(ctx context.Context, r *dialect.Request) (*runs.Live, error)
 func (c *Chat) queue(ctx context.Context, k *call, r *dialect.Request) (*runs.Live, error) {
 	wait, cancel := context.WithTimeout(ctx, c.opts.SessionWait)
 	defer cancel()
-	leave, err := c.lanes.Enter(wait, lane(k.tenant.ID, k.sessionID))
+	leave, err := c.lanes.Enter(wait, lane(k.Tenant.ID, k.SessionID))
 	if err != nil {
 		return nil, busy()
 	}
@@ -67,7 +69,7 @@ func (c *Chat) queue(ctx context.Context, k *call, r *dialect.Request) (*runs.Li
 
 // start hands the begun turn to the hub. Whatever becomes of it, leave is called.
 func (c *Chat) start(ctx context.Context, k *call, leave func()) (*runs.Live, error) {
-	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, SessionID: k.sessionID, KeyID: k.who.KeyID, EndUser: k.who.VisitorID, RequestID: k.requestID, Model: k.target.ID}
+	run := runs.Run{ID: k.RunID, TenantID: k.Tenant.ID, SessionID: k.SessionID, KeyID: k.Who.KeyID, EndUser: k.Who.VisitorID, RequestID: k.RequestID, Model: k.Target.ID}
 	live, err := c.hub.Start(ctx, run, func(ctx context.Context, l *runs.Live) {
 		defer leave()
 		c.execute(ctx, k, l)
@@ -82,20 +84,20 @@ func (c *Chat) start(ctx context.Context, k *call, leave func()) (*runs.Live, er
 
 // execute is the body of a run: it appends the answer's frames to the log as they come, and its end once everything is durable.
 func (c *Chat) execute(ctx context.Context, k *call, l *runs.Live) {
-	ctx, stop := c.turnContext(ctx)
+	ctx, stop := c.engine.TurnContext(ctx)
 	defer stop(nil)
 	failure := c.answer(ctx, k, l)
-	for fault.Is(failure, fault.ContextTooLong) && !k.answer.Started() && k.shrink() {
+	for fault.Is(failure, fault.ContextTooLong) && !k.Answer.Started() && k.shrink() {
 		failure = c.answer(ctx, k, l)
 	}
 	if err := c.record(ctx, k, failure); err != nil && failure == nil {
 		failure = err
 	}
 	if failure != nil {
-		l.Log.Fail(failure, api.ErrorJSON(failure, k.requestID))
+		l.Log.Fail(failure, api.ErrorJSON(failure, k.RequestID))
 		return
 	}
-	fill(l.Log, k.answer, k.input())
+	fill(l.Log, k.Answer, k.Input())
 }
 
 // fill appends what ends the log of a complete answer.
@@ -113,13 +115,14 @@ func fill(log *runs.Log, a *dialect.Answer, input int64) {
 func (c *Chat) answer(ctx context.Context, k *call, l *runs.Live) (failure error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.opts.Log.Error("panic in a run", "run", k.runID, "request_id", k.requestID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			failure = internal()
+			c.opts.Log.Error("panic in a run", "run", k.RunID, "request_id", k.RequestID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			failure = engine.Internal()
 		}
 	}()
-	k.answer.Dropped = len(k.memory.history) - k.shown
-	return c.relay(ctx, k, func(chunk llm.Chunk, _ error) bool {
-		k.answer.Frames(chunk, func(b []byte) { l.Log.Append(runs.Frame, b) })
+	k.Answer.Dropped = len(k.memory.history) - k.shown
+	k.Answer.Hidden = k.Who.Kind == auth.Visitor && !k.Tenant.Settings.ThinkingInWidget
+	return c.engine.Relay(ctx, k.Call, func(chunk llm.Chunk, _ error) bool {
+		k.Answer.Frames(chunk, func(b []byte) { l.Log.Append(runs.Frame, b) })
 		return true
 	})
 }
@@ -127,23 +130,27 @@ func (c *Chat) answer(ctx context.Context, k *call, l *runs.Live) (failure error
 // record stores how the run ended, what it said and what it cost, in one transaction that outlives the caller.
 func (c *Chat) record(ctx context.Context, k *call, failure error) error {
 	now := time.Now()
-	run := runs.Run{ID: k.runID, TenantID: k.tenant.ID, Status: runs.Completed, FinishReason: string(k.answer.Finish), FinishedAt: db.At(now)}
+	run := runs.Run{ID: k.RunID, TenantID: k.Tenant.ID, Status: runs.Completed, Model: k.Target.ID, Provider: k.Target.Provider.Name(), FinishReason: string(k.Answer.Finish),
+		FinishedAt: db.At(now)}
+	if failure == nil {
+		run.Receipt, _ = json.Marshal(k.Answer.Receipt()) // texts and numbers always marshal
+	}
 	if failure != nil {
 		f := fault.From(failure)
 		run.Status, run.ErrorCode, run.ErrorMessage, run.FinishReason = runs.Failed, string(f.Code), storable(f.Message), ""
 		switch {
-		case stopped(failure):
+		case engine.Stopped(failure):
 			run.Status = runs.Cancelled
 		case f.Code == fault.RunInterrupted, f.Code == fault.ShuttingDown:
 			run.Status = runs.Interrupted
 		}
 	}
-	if k.charged(failure) {
-		run.Usage = k.answer.Total(k.input())
+	if k.Charged(failure) {
+		run.Usage = k.Usage()
 	}
 	said, spoke := k.message(failure)
-	t := db.TenantOf(k.tenant.ID)
-	return c.mustWrite(ctx, "run", k, func(ctx context.Context, q db.Querier) error {
+	t := db.TenantOf(k.Tenant.ID)
+	return c.engine.MustWrite(ctx, "run", k.Call, func(ctx context.Context, q db.Querier) error {
 		if spoke {
 			if err := sessions.Append(ctx, q, t, &said, now); err != nil && !fault.Is(err, fault.NotFound) { // the session may have been deleted under it
 				return err
@@ -152,7 +159,7 @@ func (c *Chat) record(ctx context.Context, k *call, failure error) error {
 		if err := runs.Finish(ctx, q, run); err != nil {
 			return err
 		}
-		return c.book(ctx, q, k, failure, now)
+		return c.engine.Book(ctx, q, k.Call, failure, now)
 	})
 }
 
@@ -163,19 +170,19 @@ func storable(s string) string {
 
 // message is what the assistant said. Of a broken answer the text is kept and half-made tool calls are not.
 func (k *call) message(failure error) (m sessions.Message, spoke bool) {
-	u := k.answer.Total(k.input())
-	m = sessions.Message{ID: ids.New(ids.Message), SessionID: k.sessionID, RunID: k.runID, Role: "assistant", Reasoning: storable(k.answer.Reasoning()), Model: k.target.ID,
-		FinishReason: string(k.answer.Finish), InputTokens: u.Input, OutputTokens: u.Output}
-	text := k.answer.Text()
+	u := k.Usage()
+	m = sessions.Message{ID: ids.New(ids.Message), SessionID: k.SessionID, RunID: k.RunID, Role: "assistant", Reasoning: storable(k.Answer.Reasoning()), Model: k.Target.ID,
+		FinishReason: string(k.Answer.Finish), InputTokens: u.Input, OutputTokens: u.Output}
+	text := k.Answer.Text()
 	if text != "" {
 		m.Content = llm.Text(text)
 	}
 	if failure == nil {
-		m.ToolCalls = k.answer.Calls()
+		m.ToolCalls = k.Answer.Calls()
 		return m, true
 	}
 	m.FinishReason = "error"
-	if stopped(failure) {
+	if engine.Stopped(failure) {
 		m.FinishReason = "cancelled"
 	}
 	return m, text != ""

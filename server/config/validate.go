@@ -26,6 +26,7 @@ func (s *Settings) Validate() []Problem {
 	s.checkStore(&c)
 	s.checkLimits(&c)
 	s.checkModels(&c)
+	s.checkRouting(&c)
 	s.checkProviders(&c)
 	return c.problems
 }
@@ -35,6 +36,7 @@ func (s *Settings) CheckFiles() []Problem {
 	var c checker
 	c.readable("tls_cert", s.TLSCert)
 	c.readable("tls_key", s.TLSKey)
+	c.readable("prices_file", s.PricesFile)
 	for _, name := range s.ProviderNames() {
 		c.readable("providers."+name+".api_key_file", s.Providers[name].APIKeyFile)
 	}
@@ -166,12 +168,34 @@ func (s *Settings) checkModels(c *checker) {
 			c.bad(field, "another name for a model has no slash and no space")
 		case name == "default":
 			c.bad(field, "is taken: it stands for the tenant's default model; see default_model")
+		case name == "auto":
+			c.bad(field, "is taken: it means that a model is chosen; see auto_weak and auto_strong")
 		case !isModelID(s.Models[name]):
 			c.bad(field, "%q is not provider/model", s.Models[name])
 		}
 	}
-	if _, alias := s.Models[s.DefaultModel]; s.DefaultModel != "" && !alias && !isModelID(s.DefaultModel) {
-		c.bad("default_model", "%q is neither provider/model nor a name from models", s.DefaultModel)
+	if _, alias := s.Models[s.DefaultModel]; s.DefaultModel != "" && s.DefaultModel != "auto" && !alias && !isModelID(s.DefaultModel) {
+		c.bad("default_model", "%q is neither provider/model, nor auto, nor a name from models", s.DefaultModel)
+	}
+}
+
+// checkRouting looks at the models behind auto and after a failure.
+func (s *Settings) checkRouting(c *checker) {
+	model := func(field, name string) {
+		if _, alias := s.Models[name]; name != "" && !alias && !isModelID(name) {
+			c.bad(field, "%q is neither provider/model nor a name from models", name)
+		}
+	}
+	model("auto_weak", s.AutoWeak)
+	model("auto_strong", s.AutoStrong)
+	if (s.AutoWeak == "") != (s.AutoStrong == "") {
+		c.bad("auto_weak", "set auto_weak and auto_strong together, or neither")
+	}
+	for i, name := range s.FallbackModels {
+		model("fallback_models["+strconv.Itoa(i)+"]", name)
+	}
+	if s.StrongShare < 0 || s.StrongShare > 1 {
+		c.bad("strong_share", "%g is not from 0 to 1", s.StrongShare)
 	}
 }
 

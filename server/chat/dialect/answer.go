@@ -98,6 +98,12 @@ func (a *Answer) Text() string {
 	return a.text.String()
 }
 
+// Said is the visible text so far, without any refusal; Refused is the refusal.
+func (a *Answer) Said() string { return a.text.String() }
+
+// Refused is the refusal so far.
+func (a *Answer) Refused() string { return a.refusal.String() }
+
 // Reasoning is what was thought so far.
 func (a *Answer) Reasoning() string { return a.reasoning.String() }
 

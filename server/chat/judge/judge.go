@@ -84,6 +84,9 @@ func (w *Watch) Release() []llm.Chunk {
 	return out
 }
 
+// Restore takes back what was released and not shown.
+func (w *Watch) Restore(chunks []llm.Chunk) { w.open, w.held = false, chunks }
+
 // Shown reports whether anything of the answer was given out.
 func (w *Watch) Shown() bool { return w.open }
 

@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/clawless/clawless/server/auth"
+	"github.com/clawless/clawless/server/chat/answers"
+	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/llm"
+)
+
+// Remember looks for the answer to the same question, where the tenant wants answers kept.
+func (c *Engine) Remember(k *Call) {
+	if k.Tenant.Settings.AnswerCacheSeconds <= 0 {
+		return
+	}
+	k.stored = answers.Key(k.Tenant.ID, k.Plan.Asked, k.Req)
+	if chunk, ok := c.Answers.Get(k.stored, time.Now()); ok {
+		k.kept = &chunk
+		k.Answer.Model = chunk.Model
+	}
+}
+
+// recall yields the kept answer. It costs nothing and no provider hears of it.
+func (k *Call) recall(yield func(llm.Chunk, error) bool) {
+	k.seen = k.Answer
+	said, end := *k.kept, llm.Chunk{FinishReason: k.kept.FinishReason, Usage: k.kept.Usage}
+	said.FinishReason, said.Usage = "", nil
+	if k.Who.Kind != auth.Visitor {
+		free := int64(0)
+		k.Answer.Paper = dialect.Receipt{Asked: k.Plan.Asked, Cache: "hit", CostMicros: &free}
+	}
+	for _, chunk := range []llm.Chunk{said, end} {
+		k.Answer.Add(chunk)
+		if !yield(chunk, nil) {
+			return
+		}
+	}
+}
+
+// keep stores a complete answer for the tenant. One that was cut short is no answer to keep.
+func (c *Engine) keep(k *Call) {
+	a := k.Answer
+	if k.stored == "" || a.Finish != llm.FinishStop && a.Finish != llm.FinishToolCalls {
+		return
+	}
+	u := a.Total(k.Input())
+	chunk := llm.Chunk{Text: a.Said(), Reasoning: a.Reasoning(), Refusal: a.Refused(), FinishReason: a.Finish, Usage: &u, Model: a.Model}
+	for i, t := range a.Calls() {
+		chunk.ToolCalls = append(chunk.ToolCalls, llm.ToolCallDelta{Index: i, ID: t.ID, Name: t.Function.Name, Arguments: t.Function.Arguments})
+	}
+	c.Answers.Put(k.stored, chunk, time.Now().Add(time.Duration(k.Tenant.Settings.AnswerCacheSeconds)*time.Second))
+}

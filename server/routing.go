@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/clawless/clawless/server/config"
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/catalog"
+	"github.com/clawless/clawless/server/llm/policy"
+	"github.com/clawless/clawless/server/routes"
+	"github.com/clawless/clawless/server/tenants"
+)
+
+// knowledge is what the server knows of models: prices and abilities, and which of them auto chooses between.
+type knowledge struct {
+	prices  *catalog.Table
+	vendors map[string]string // by provider
+	rules   policy.Rules
+}
+
+// know reads the operator's prices and decides on the pair behind auto: the settings', else that of the first configured provider whose vendor has one.
+func know(cfg config.Settings, providers []llm.Provider) (knowledge, error) {
+	k := knowledge{prices: catalog.Default(), vendors: vendors(cfg)}
+	if cfg.PricesFile != "" {
+		f, err := os.Open(cfg.PricesFile)
+		if err != nil {
+			return k, fmt.Errorf("prices_file: %w", err)
+		}
+		defer f.Close()
+		if k.prices, err = catalog.Default().With(f); err != nil {
+			return k, fmt.Errorf("prices_file: %s: %w", cfg.PricesFile, err)
+		}
+	}
+	if bad := tenants.CheckTierModels(cfg.TierModels); len(bad) > 0 {
+		return k, fmt.Errorf("tier_models: %s", strings.Join(bad, "; "))
+	}
+	k.rules = policy.Rules{Weak: cfg.AutoWeak, Strong: cfg.AutoStrong, StrongShare: cfg.StrongShare, Fallback: cfg.FallbackModels}
+	if cfg.DefaultModel != policy.Auto {
+		k.rules.Default = cfg.DefaultModel
+	}
+	if k.rules.Weak != "" || k.rules.Strong != "" {
+		return k, nil
+	}
+	for _, p := range providers {
+		if weak, strong, ok := k.prices.Pair(k.vendors[p.Name()]); ok {
+			k.rules.Weak, k.rules.Strong = p.Name()+"/"+weak, p.Name()+"/"+strong
+			break
+		}
+		if weak, strong, ok := k.prices.Pair(p.Name()); ok { // an operator's own
+			k.rules.Weak, k.rules.Strong = p.Name()+"/"+weak, p.Name()+"/"+strong
+			break
+		}
+	}
+	return k, nil
+}
+
+// lookup is what is known of a provider's model.
+func (k knowledge) lookup(provider, model string) (catalog.Info, bool) {
+	return k.prices.Find(k.vendors[provider], provider, model)
+}
+
+// lookupID is the same for a full id, or for another name of a model.
+func (s *Server) lookupID(id string) (catalog.Info, bool) {
+	t, err := s.router.Resolve(context.Background(), id)
+	if err != nil {
+		return catalog.Info{}, false
+	}
+	return t.Info, t.Known
+}
+
+// facts are what is known of models for a tenant, for the replay of its decisions.
+func (s *Server) facts(ctx context.Context, tenantID string, ids []string) ([]policy.Model, error) {
+	t, err := s.chat.Tenant(ctx, tenantID)
+	if err != nil {
+		return nil, err
+	}
+	return s.chat.Planner().Facts(ctx, t, ids), nil
+}
+
+// hasAuto reports whether the model auto means anything for the tenant.
+func (s *Server) hasAuto(ctx context.Context, tenantID string) bool {
+	t, err := s.chat.Tenant(ctx, tenantID)
+	r := t.Rules(s.known.rules)
+	return err == nil && (r.Weak != "" || r.Strong != "")
+}
+
+const (
+	keptDecisions = 90 // days
+	pruneAtOnce   = 1000
+)
+
+// pruneDecisions removes the decisions that are too old to be replayed.
+func (s *Server) pruneDecisions(ctx context.Context) error {
+	before := time.Now().AddDate(0, 0, -keptDecisions)
+	for {
+		var n int64
+		err := s.db.Write(ctx, func(q db.Querier) (err error) {
+			n, err = routes.Prune(ctx, q, before, pruneAtOnce)
+			return err
+		})
+		if err != nil || n < pruneAtOnce {
+			return err
+		}
+	}
+}
