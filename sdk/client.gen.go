@@ -45,6 +45,17 @@ func (c *Client) ListProviders(ctx context.Context, options ...Option) (*Provide
 	}, options)
 }
 
+// ReplayRoutes: Take recorded decisions anew under another policy.
+//
+// Nothing is changed and no model is called. Decisions are kept for 90 days.
+func (c *Client) ReplayRoutes(ctx context.Context, body ReplayRequest, options ...Option) (*Replay, error) {
+	return do[Replay](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/admin/routes/replay",
+		body:   body,
+	}, options)
+}
+
 // ListTenants: List tenants, newest first.
 func (c *Client) ListTenants(ctx context.Context, params *ListTenantsParams, options ...Option) (*TenantPage, error) {
 	if params == nil {
@@ -254,6 +265,35 @@ func (c *Client) DeleteWidget(ctx context.Context, tenant string, widget string,
 	}, options)
 }
 
+// ListUsage: List what every tenant has used in a month, the newest tenant first.
+func (c *Client) ListUsage(ctx context.Context, params *ListUsageParams, options ...Option) (*TenantUsagePage, error) {
+	if params == nil {
+		params = &ListUsageParams{}
+	}
+	return do[TenantUsagePage](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/admin/usage",
+		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}, {"period", params.Period}},
+	}, options)
+}
+
+// ListUsageAll goes over the items of all pages of ListUsage, from the page of params onwards; an error is the last step.
+func (c *Client) ListUsageAll(ctx context.Context, params *ListUsageParams, options ...Option) iter.Seq2[TenantUsage, error] {
+	var from ListUsageParams
+	if params != nil {
+		from = *params
+	}
+	return pages(from.Cursor, func(cursor string) ([]TenantUsage, string, error) {
+		at := from
+		at.Cursor = cursor
+		page, err := c.ListUsage(ctx, &at, options...)
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Data, page.NextCursor, nil
+	})
+}
+
 // CreateChatCompletion: Ask for an answer.
 //
 // OpenAI's chat completions, plus session_id. A session's turn is a run: its id is in the Clawless-Run-Id header, and it goes on when this connection ends.
@@ -351,6 +391,36 @@ func (c *Client) RotateKey(ctx context.Context, key string, body RotateKeyReques
 	}, options)
 }
 
+// CreateMessage: Ask for an answer in Anthropic's dialect.
+//
+// Anthropic's Messages API for clients that speak only that. The key may also come in the header x-api-key; anthropic-version and anthropic-beta are ignored. A session's turn is a run: its id is in the Clawless-Run-Id header. Events have an event line; a failure after the first is the event error and the end.
+//
+// Needs the scope `chat:write`.
+func (c *Client) CreateMessage(ctx context.Context, params *CreateMessageParams, body AnthropicRequest, options ...Option) (*AnthropicAnswer, error) {
+	if params == nil {
+		params = &CreateMessageParams{}
+	}
+	return do[AnthropicAnswer](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/messages",
+		header: []pair{{"Clawless-Session", params.ClawlessSession}},
+		body:   body,
+	}, options)
+}
+
+// CountMessageTokens: Estimate how many tokens a prompt has.
+//
+// The same body as for an answer. No provider is asked: the estimate is made here, without the instructions that the tenant or a session adds.
+//
+// Needs the scope `chat:write`.
+func (c *Client) CountMessageTokens(ctx context.Context, body AnthropicRequest, options ...Option) (*AnthropicCount, error) {
+	return do[AnthropicCount](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/messages/count_tokens",
+		body:   body,
+	}, options)
+}
+
 // ListModels: List the models this key may call.
 //
 // Needs the scope `models:read`.
@@ -369,6 +439,36 @@ func (c *Client) GetModel(ctx context.Context, model string, options ...Option) 
 		method: http.MethodGet,
 		path:   "/v1/models/{model}",
 		args:   []string{model},
+	}, options)
+}
+
+// CreateResponse: Ask for an answer in the Responses dialect.
+//
+// OpenAI's Responses API for clients that speak only that. Answers are not kept: store is always false in the answer, and a conversation goes on in a session (header Clawless-Session) or with its items in input. A session's turn is a run: its id is in the Clawless-Run-Id header. A failure after the first event is response.failed, then error.
+//
+// Needs the scope `chat:write`.
+func (c *Client) CreateResponse(ctx context.Context, params *CreateResponseParams, body ResponsesRequest, options ...Option) (*ResponsesAnswer, error) {
+	if params == nil {
+		params = &CreateResponseParams{}
+	}
+	return do[ResponsesAnswer](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/responses",
+		header: []pair{{"Clawless-Session", params.ClawlessSession}},
+		body:   body,
+	}, options)
+}
+
+// ExplainRoute: Explain which model would answer.
+//
+// Takes the body of a chat call and says which model would be asked and why, and what each would cost. No model is called and nothing is spent.
+//
+// Needs the scope `chat:write`.
+func (c *Client) ExplainRoute(ctx context.Context, body ChatRequest, options ...Option) (*Explanation, error) {
+	return do[Explanation](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/route",
+		body:   body,
 	}, options)
 }
 

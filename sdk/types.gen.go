@@ -6,6 +6,53 @@ import (
 	"time"
 )
 
+// The values of AnthropicAnswerStopReason.
+const (
+	AnthropicAnswerStopReasonEndTurn   AnthropicAnswerStopReason = "end_turn"
+	AnthropicAnswerStopReasonMaxTokens AnthropicAnswerStopReason = "max_tokens"
+	AnthropicAnswerStopReasonRefusal   AnthropicAnswerStopReason = "refusal"
+	AnthropicAnswerStopReasonToolUse   AnthropicAnswerStopReason = "tool_use"
+)
+
+// The values of AnthropicBlockType.
+const (
+	AnthropicBlockTypeText     AnthropicBlockType = "text"
+	AnthropicBlockTypeThinking AnthropicBlockType = "thinking"
+	AnthropicBlockTypeToolUse  AnthropicBlockType = "tool_use"
+)
+
+// The values of AnthropicDeltaType.
+const (
+	AnthropicDeltaTypeInputJSONDelta AnthropicDeltaType = "input_json_delta"
+	AnthropicDeltaTypeTextDelta      AnthropicDeltaType = "text_delta"
+	AnthropicDeltaTypeThinkingDelta  AnthropicDeltaType = "thinking_delta"
+)
+
+// The values of AnthropicEventType.
+const (
+	AnthropicEventTypeContentBlockDelta AnthropicEventType = "content_block_delta"
+	AnthropicEventTypeContentBlockStart AnthropicEventType = "content_block_start"
+	AnthropicEventTypeContentBlockStop  AnthropicEventType = "content_block_stop"
+	AnthropicEventTypeError             AnthropicEventType = "error"
+	AnthropicEventTypeMessageDelta      AnthropicEventType = "message_delta"
+	AnthropicEventTypeMessageStart      AnthropicEventType = "message_start"
+	AnthropicEventTypeMessageStop       AnthropicEventType = "message_stop"
+)
+
+// The values of AnthropicMessageRole.
+const (
+	AnthropicMessageRoleAssistant AnthropicMessageRole = "assistant"
+	AnthropicMessageRoleSystem    AnthropicMessageRole = "system"
+	AnthropicMessageRoleUser      AnthropicMessageRole = "user"
+)
+
+// The values of AnthropicThinkingType.
+const (
+	AnthropicThinkingTypeAdaptive AnthropicThinkingType = "adaptive"
+	AnthropicThinkingTypeDisabled AnthropicThinkingType = "disabled"
+	AnthropicThinkingTypeEnabled  AnthropicThinkingType = "enabled"
+)
+
 // The values of ChatChoiceFinishReason.
 const (
 	ChatChoiceFinishReasonContentFilter ChatChoiceFinishReason = "content_filter"
@@ -35,6 +82,41 @@ const (
 	ProviderStatusFailing   ProviderStatus = "failing"
 	ProviderStatusOk        ProviderStatus = "ok"
 	ProviderStatusUnchecked ProviderStatus = "unchecked"
+)
+
+// The values of ResponsesAnswerStatus.
+const (
+	ResponsesAnswerStatusCompleted  ResponsesAnswerStatus = "completed"
+	ResponsesAnswerStatusFailed     ResponsesAnswerStatus = "failed"
+	ResponsesAnswerStatusInProgress ResponsesAnswerStatus = "in_progress"
+	ResponsesAnswerStatusIncomplete ResponsesAnswerStatus = "incomplete"
+)
+
+// The values of ResponsesIncompleteReason.
+const (
+	ResponsesIncompleteReasonContentFilter   ResponsesIncompleteReason = "content_filter"
+	ResponsesIncompleteReasonMaxOutputTokens ResponsesIncompleteReason = "max_output_tokens"
+)
+
+// The values of ResponsesItemType.
+const (
+	ResponsesItemTypeFunctionCall ResponsesItemType = "function_call"
+	ResponsesItemTypeMessage      ResponsesItemType = "message"
+	ResponsesItemTypeReasoning    ResponsesItemType = "reasoning"
+)
+
+// The values of ResponsesItemStatus.
+const (
+	ResponsesItemStatusCompleted  ResponsesItemStatus = "completed"
+	ResponsesItemStatusInProgress ResponsesItemStatus = "in_progress"
+	ResponsesItemStatusIncomplete ResponsesItemStatus = "incomplete"
+)
+
+// The values of ResponsesPartType.
+const (
+	ResponsesPartTypeOutputText  ResponsesPartType = "output_text"
+	ResponsesPartTypeRefusal     ResponsesPartType = "refusal"
+	ResponsesPartTypeSummaryText ResponsesPartType = "summary_text"
 )
 
 // The values of RunStatus.
@@ -78,6 +160,216 @@ const (
 	ListMessagesParamsOrderAsc  ListMessagesParamsOrder = "asc"
 	ListMessagesParamsOrderDesc ListMessagesParamsOrder = "desc"
 )
+
+// AnthropicAnswer defines model for AnthropicAnswer.
+type AnthropicAnswer struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	Role string `json:"role"`
+
+	// Model provider/model that answered
+	Model   string           `json:"model"`
+	Content []AnthropicBlock `json:"content"`
+
+	// StopReason null while the answer is being made
+	StopReason AnthropicAnswerStopReason `json:"stop_reason"`
+
+	// StopSequence Always null: which sequence ended an answer is not known, and it is end_turn
+	StopSequence string         `json:"stop_sequence"`
+	Usage        AnthropicUsage `json:"usage"`
+	Clawless     *Receipt       `json:"clawless,omitempty"`
+}
+
+// AnthropicAnswerStopReason null while the answer is being made
+type AnthropicAnswerStopReason string
+
+// AnthropicBlock defines model for AnthropicBlock.
+type AnthropicBlock struct {
+	Type     AnthropicBlockType `json:"type"`
+	Thinking *string            `json:"thinking,omitempty"`
+
+	// Signature Empty: thoughts are not signed here
+	Signature *string     `json:"signature,omitempty"`
+	Text      *string     `json:"text,omitempty"`
+	ID        string      `json:"id,omitempty,omitzero"`
+	Name      string      `json:"name,omitempty,omitzero"`
+	Input     interface{} `json:"input,omitempty,omitzero"`
+}
+
+// AnthropicBlockType defines model for AnthropicBlock.Type.
+type AnthropicBlockType string
+
+// AnthropicCause defines model for AnthropicCause.
+type AnthropicCause struct {
+	// Type Anthropic's group of the error, for example invalid_request_error
+	Type string `json:"type"`
+
+	// Message What is wrong and what to do, safe to show
+	Message string `json:"message"`
+
+	// Code The machine-readable code; docs/reference/errors.md lists them
+	Code string `json:"code"`
+
+	// Param The field at fault
+	Param string `json:"param,omitempty,omitzero"`
+
+	// Details Every bad field of a rejected request
+	Details []Detail `json:"details,omitzero"`
+}
+
+// AnthropicCount defines model for AnthropicCount.
+type AnthropicCount struct {
+	// InputTokens About; providers count for themselves
+	InputTokens int64 `json:"input_tokens"`
+}
+
+// AnthropicDelta defines model for AnthropicDelta.
+type AnthropicDelta struct {
+	Type        AnthropicDeltaType `json:"type,omitempty,omitzero"`
+	Text        string             `json:"text,omitempty,omitzero"`
+	Thinking    string             `json:"thinking,omitempty,omitzero"`
+	PartialJSON string             `json:"partial_json,omitempty,omitzero"`
+	StopReason  string             `json:"stop_reason,omitempty,omitzero"`
+}
+
+// AnthropicDeltaType defines model for AnthropicDelta.Type.
+type AnthropicDeltaType string
+
+// AnthropicError defines model for AnthropicError.
+type AnthropicError struct {
+	Type  string         `json:"type"`
+	Error AnthropicCause `json:"error"`
+
+	// RequestID The id to quote to the operator
+	RequestID string `json:"request_id"`
+}
+
+// AnthropicEvent defines model for AnthropicEvent.
+type AnthropicEvent struct {
+	Type AnthropicEventType `json:"type"`
+
+	// Index Of the block
+	Index *int64 `json:"index,omitempty"`
+
+	// Message On message_start, without content
+	Message *AnthropicAnswer `json:"message,omitempty"`
+
+	// ContentBlock On content_block_start
+	ContentBlock *AnthropicBlock `json:"content_block,omitempty"`
+
+	// Delta On content_block_delta and message_delta
+	Delta *AnthropicDelta `json:"delta,omitempty"`
+
+	// Usage On message_delta
+	Usage *AnthropicUsage `json:"usage,omitempty"`
+
+	// Clawless On message_delta
+	Clawless *Receipt `json:"clawless,omitempty"`
+
+	// Error On error, after which nothing comes
+	Error *AnthropicCause `json:"error,omitempty"`
+
+	// RequestID On error
+	RequestID string `json:"request_id,omitempty,omitzero"`
+}
+
+// AnthropicEventType defines model for AnthropicEvent.Type.
+type AnthropicEventType string
+
+// AnthropicMessage defines model for AnthropicMessage.
+type AnthropicMessage struct {
+	Role AnthropicMessageRole `json:"role"`
+
+	// Content A text, or blocks: text, image, tool_use, tool_result, thinking, redacted_thinking
+	Content Content `json:"content"`
+}
+
+// AnthropicMessageRole defines model for AnthropicMessage.Role.
+type AnthropicMessageRole string
+
+// AnthropicMetadata defines model for AnthropicMetadata.
+type AnthropicMetadata struct {
+	// UserID Your id of the end user, for the ledger
+	UserID string `json:"user_id,omitempty,omitzero"`
+}
+
+// AnthropicRequest defines model for AnthropicRequest.
+type AnthropicRequest struct {
+	// Model provider/model, a name from GET /v1/models, or default for the tenant's default
+	Model string `json:"model"`
+
+	// MaxTokens The most tokens that the answer may have
+	MaxTokens *int64 `json:"max_tokens,omitempty"`
+
+	// Messages With the header Clawless-Session only what is new
+	Messages []AnthropicMessage `json:"messages"`
+
+	// System A text or blocks of text
+	System Content `json:"system,omitempty,omitzero"`
+
+	// Tools Functions that the caller will execute
+	Tools []AnthropicTool `json:"tools,omitzero"`
+
+	// ToolChoice An object with type auto, any, tool or none
+	ToolChoice    interface{}        `json:"tool_choice,omitempty,omitzero"`
+	StopSequences []string           `json:"stop_sequences,omitzero"`
+	Temperature   *float64           `json:"temperature,omitempty"`
+	TopP          *float64           `json:"top_p,omitempty"`
+	Thinking      *AnthropicThinking `json:"thinking,omitempty"`
+
+	// OutputConfig effort, and format for JSON that fits a schema
+	OutputConfig interface{} `json:"output_config,omitempty,omitzero"`
+
+	// Stream Answer as server-sent events
+	Stream   bool               `json:"stream,omitempty,omitzero"`
+	Metadata *AnthropicMetadata `json:"metadata,omitempty"`
+}
+
+// AnthropicThinking defines model for AnthropicThinking.
+type AnthropicThinking struct {
+	Type AnthropicThinkingType `json:"type"`
+
+	// BudgetTokens Rounded up to a level: 1024 minimal, 4096 low, 16384 medium, more high
+	BudgetTokens int64 `json:"budget_tokens,omitempty,omitzero"`
+}
+
+// AnthropicThinkingType defines model for AnthropicThinking.Type.
+type AnthropicThinkingType string
+
+// AnthropicTool defines model for AnthropicTool.
+type AnthropicTool struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty,omitzero"`
+
+	// InputSchema A JSON schema
+	InputSchema interface{} `json:"input_schema"`
+	Strict      *bool       `json:"strict,omitempty"`
+}
+
+// AnthropicUsage defines model for AnthropicUsage.
+type AnthropicUsage struct {
+	InputTokens              int64 `json:"input_tokens"`
+	OutputTokens             int64 `json:"output_tokens"`
+	CacheReadInputTokens     int64 `json:"cache_read_input_tokens"`
+	CacheCreationInputTokens int64 `json:"cache_creation_input_tokens"`
+}
+
+// Attempt defines model for Attempt.
+type Attempt struct {
+	Model string `json:"model"`
+
+	// Outcome ok, left, the class of the error (auth, billing, rate_limit, overloaded, server, unreachable, timeout, broken_stream, context_too_long, content_refused, invalid_request, model_not_found), why it was passed over (cooling, unsupported), or why its answer was thrown away (empty_answer, invalid_json, repeated_tool_call)
+	Outcome string `json:"outcome"`
+
+	// Key Which of the provider's keys, from 1, where there are several
+	Key int64 `json:"key,omitempty,omitzero"`
+
+	// Ms How long it took
+	Ms int64 `json:"ms"`
+
+	// FirstMs How long until the first chunk
+	FirstMs int64 `json:"first_ms,omitempty,omitzero"`
+}
 
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
@@ -198,7 +490,7 @@ type ChatMessage struct {
 
 // ChatRequest defines model for ChatRequest.
 type ChatRequest struct {
-	// Model provider/model, a name from GET /v1/models, or default for the tenant's default
+	// Model provider/model, a name from GET /v1/models, default for the tenant's default, or auto to have one chosen
 	Model string `json:"model"`
 
 	// Messages With session_id only what is new
@@ -230,8 +522,16 @@ type ChatRequest struct {
 	LogitBias        interface{} `json:"logit_bias,omitempty,omitzero"`
 	Logprobs         *bool       `json:"logprobs,omitempty"`
 	TopLogprobs      *int64      `json:"top_logprobs,omitempty"`
-	ReasoningEffort  *string     `json:"reasoning_effort,omitempty"`
-	ResponseFormat   interface{} `json:"response_format,omitempty,omitzero"`
+
+	// ReasoningEffort How much to think: off (or none), minimal, low, medium, high
+	ReasoningEffort *string `json:"reasoning_effort,omitempty"`
+
+	// Thinking The same as reasoning_effort, which wins
+	Thinking *string `json:"thinking,omitempty"`
+
+	// Fallback Whether another model may answer when this one fails: true, false, or a list of models to try before the tenant's own
+	Fallback       interface{} `json:"fallback,omitempty,omitzero"`
+	ResponseFormat interface{} `json:"response_format,omitempty,omitzero"`
 
 	// User Your id of the end user, for the ledger
 	User string `json:"user,omitempty,omitzero"`
@@ -268,6 +568,9 @@ type CreateSessionRequest struct {
 	Model        string `json:"model,omitempty,omitzero"`
 	SystemPrompt string `json:"system_prompt,omitempty,omitzero"`
 
+	// Thinking off, minimal, low, medium or high; empty takes the tenant's
+	Thinking string `json:"thinking,omitempty,omitzero"`
+
 	// Metadata Your own notes: at most 32 texts
 	Metadata map[string]string `json:"metadata,omitzero"`
 
@@ -301,6 +604,65 @@ type Detail struct {
 
 	// Message What is wrong with it and what is allowed
 	Message string `json:"message"`
+}
+
+// ExplainedCandidate defines model for ExplainedCandidate.
+type ExplainedCandidate struct {
+	Model string `json:"model"`
+
+	// Skipped Why it was left out: unknown_model, tier, not_allowed, no_tools, no_vision, no_json_schema, no_thinking_level, context_window, price_unknown, budget, cooling or embedding_model
+	Skipped string `json:"skipped,omitempty,omitzero"`
+
+	// Why The same in words, or why it would be tried
+	Why string `json:"why"`
+
+	// EstimatedCostMicros Micro-dollars for the estimated tokens; null when its price is unknown
+	EstimatedCostMicros int64 `json:"estimated_cost_micros"`
+}
+
+// ExplainedError defines model for ExplainedError.
+type ExplainedError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Explanation defines model for Explanation.
+type Explanation struct {
+	// Asked The model as the request names it; default when it names none
+	Asked string `json:"asked"`
+
+	// Model provider/model that would be asked first; empty when none would
+	Model string `json:"model"`
+
+	// Reason explicit, score, sticky, gate or default
+	Reason string `json:"reason"`
+
+	// Score The probability that the cheap model fails, 0 to 1; absent when the request was not scored
+	Score *float64 `json:"score,omitempty"`
+
+	// Threshold A score above it goes to the strong model; below 0 all do, above 1 none
+	Threshold *float64 `json:"threshold,omitempty"`
+
+	// StrongShare The share of strong calls that the tenant wants, from which the threshold follows
+	StrongShare *float64 `json:"strong_share,omitempty"`
+
+	// Thinking The level of thinking that would be asked for
+	Thinking string `json:"thinking,omitempty,omitzero"`
+
+	// Candidates Those that would be tried, in order, then those left out
+	Candidates []ExplainedCandidate `json:"candidates"`
+
+	// EstimatedInputTokens Tokens of the prompt, on the high side
+	EstimatedInputTokens int64 `json:"estimated_input_tokens"`
+
+	// EstimatedOutputTokens Tokens of the answer that the estimates reckon with
+	EstimatedOutputTokens int64 `json:"estimated_output_tokens"`
+
+	// PriceVersion The version of the price table
+	PriceVersion string `json:"price_version"`
+
+	// Error What a chat call would fail with; absent when a model would answer
+	Error *ExplainedError `json:"error,omitempty"`
 }
 
 // Key defines model for Key.
@@ -396,6 +758,21 @@ type ModelList struct {
 	Data   []Model `json:"data"`
 }
 
+// ModelUsage defines model for ModelUsage.
+type ModelUsage struct {
+	// Model provider/model
+	Model    string `json:"model"`
+	Requests int64  `json:"requests"`
+
+	// UnpricedRequests Those whose price is unknown; cost_micros is without them
+	UnpricedRequests int64 `json:"unpriced_requests"`
+	InputTokens      int64 `json:"input_tokens"`
+	OutputTokens     int64 `json:"output_tokens"`
+
+	// CostMicros Micro-dollars
+	CostMicros int64 `json:"cost_micros"`
+}
+
 // PromptDetails defines model for PromptDetails.
 type PromptDetails struct {
 	CachedTokens int64 `json:"cached_tokens"`
@@ -431,18 +808,379 @@ type ProviderList struct {
 
 // Receipt defines model for Receipt.
 type Receipt struct {
-	Model     string `json:"model"`
+	// Model provider/model that answered
+	Model string `json:"model"`
+
+	// Asked The model as the caller named it; default when it named none
+	Asked     string `json:"asked,omitempty,omitzero"`
 	SessionID string `json:"session_id,omitempty,omitzero"`
 	RunID     string `json:"run_id,omitempty,omitzero"`
 
 	// DroppedMessages How many of the session's older messages were left out, because the model could not take them all
-	DroppedMessages int64 `json:"dropped_messages,omitempty,omitzero"`
+	DroppedMessages int64  `json:"dropped_messages,omitempty,omitzero"`
+	Route           *Route `json:"route,omitempty"`
+
+	// Attempts Every call of a provider, and every model that was passed over
+	Attempts []Attempt `json:"attempts,omitzero"`
+	Tokens   *Tokens   `json:"tokens,omitempty"`
+
+	// CostMicros Micro-dollars that the answer cost, thrown away attempts included; absent when the price is unknown
+	CostMicros *int64 `json:"cost_micros,omitempty"`
+
+	// PriceVersion The version of the price table; absent when the price is unknown
+	PriceVersion string `json:"price_version,omitempty,omitzero"`
+
+	// PriceUnknown The table has no price for the model, so the cost is not known
+	PriceUnknown bool `json:"price_unknown,omitempty,omitzero"`
+
+	// Thinking The level that was asked for
+	Thinking string `json:"thinking,omitempty,omitzero"`
+
+	// ThinkingFrom Who asked for it: message, session or tenant
+	ThinkingFrom string `json:"thinking_from,omitempty,omitzero"`
+
+	// Cache hit when the answer came from the tenant's cache and cost nothing
+	Cache string `json:"cache,omitempty,omitzero"`
+}
+
+// Replay defines model for Replay.
+type Replay struct {
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+
+	// Decisions How many were replayed
+	Decisions int64 `json:"decisions"`
+
+	// Changed How many would have gone to another model than the one that answered
+	Changed int64 `json:"changed"`
+
+	// Cut There were more; only the newest were replayed
+	Cut bool `json:"cut"`
+
+	// RecordedCostMicros Micro-dollars that were booked at the time, answers that were thrown away included
+	RecordedCostMicros int64 `json:"recorded_cost_micros"`
+
+	// Before The models that answered, at today's prices
+	Before ReplaySide `json:"before"`
+
+	// After The models that the policy chooses, at today's prices for the same tokens
+	After ReplaySide `json:"after"`
+
+	// PriceVersion The version of the price table
+	PriceVersion string `json:"price_version"`
+
+	// Note What the comparison leaves out
+	Note string `json:"note"`
+}
+
+// ReplayModel defines model for ReplayModel.
+type ReplayModel struct {
+	// Model provider/model
+	Model     string `json:"model"`
+	Decisions int64  `json:"decisions"`
+
+	// CostMicros Micro-dollars
+	CostMicros int64 `json:"cost_micros"`
+}
+
+// ReplayPolicy defines model for ReplayPolicy.
+type ReplayPolicy struct {
+	// WeakModel The cheap model of the pair
+	WeakModel string `json:"weak_model,omitempty,omitzero"`
+
+	// StrongModel The strong one
+	StrongModel string `json:"strong_model,omitempty,omitzero"`
+
+	// StrongShare The share of the scored calls that may go to the strong model; needed when there is a pair
+	StrongShare *float64 `json:"strong_share,omitempty"`
+
+	// FallbackModels Models that may answer when the others cannot, in order
+	FallbackModels []string `json:"fallback_models,omitzero"`
+
+	// DefaultModel Where nothing tells the pair apart
+	DefaultModel string `json:"default_model,omitempty,omitzero"`
+}
+
+// ReplayRequest defines model for ReplayRequest.
+type ReplayRequest struct {
+	// Since From when: how long ago (7d, 36h) or an RFC 3339 time
+	Since string `json:"since,omitempty,omitzero"`
+
+	// Until Until when, in the same forms; now when absent
+	Until string `json:"until,omitempty,omitzero"`
+
+	// Tenant The id or name of the tenant whose decisions are meant; all tenants' when absent
+	Tenant string       `json:"tenant,omitempty,omitzero"`
+	Policy ReplayPolicy `json:"policy"`
+}
+
+// ReplaySide defines model for ReplaySide.
+type ReplaySide struct {
+	// CostMicros Micro-dollars, without the unpriced ones
+	CostMicros int64 `json:"cost_micros"`
+
+	// StrongCalls Decisions for the policy's strong model or another of its class or above
+	StrongCalls int64 `json:"strong_calls"`
+
+	// Unpriced Decisions for a model whose price is unknown today
+	Unpriced int64 `json:"unpriced"`
+
+	// Unanswerable Decisions that no model answered, or could
+	Unanswerable int64 `json:"unanswerable"`
+
+	// ByModel The dearest first
+	ByModel []ReplayModel `json:"by_model"`
+}
+
+// ResponsesAnswer defines model for ResponsesAnswer.
+type ResponsesAnswer struct {
+	ID     string `json:"id"`
+	Object string `json:"object"`
+
+	// CreatedAt Unix seconds
+	CreatedAt int64 `json:"created_at"`
+
+	// CompletedAt Unix seconds
+	CompletedAt       int64                 `json:"completed_at"`
+	Status            ResponsesAnswerStatus `json:"status"`
+	Error             ResponsesError        `json:"error"`
+	IncompleteDetails ResponsesIncomplete   `json:"incomplete_details"`
+	Instructions      string                `json:"instructions"`
+	MaxOutputTokens   int64                 `json:"max_output_tokens"`
+
+	// Model provider/model that answered
+	Model             string          `json:"model"`
+	Output            []ResponsesItem `json:"output"`
+	ParallelToolCalls bool            `json:"parallel_tool_calls"`
+
+	// PreviousResponseID Always null
+	PreviousResponseID string             `json:"previous_response_id"`
+	Reasoning          ResponsesReasoning `json:"reasoning"`
+
+	// Store Always false
+	Store bool `json:"store"`
+
+	// Background Always false
+	Background bool `json:"background"`
+
+	// Temperature null leaves it to the model
+	Temperature float64 `json:"temperature"`
+
+	// TopP null leaves it to the model
+	TopP       float64           `json:"top_p"`
+	Text       interface{}       `json:"text"`
+	ToolChoice interface{}       `json:"tool_choice"`
+	Tools      []interface{}     `json:"tools"`
+	Truncation string            `json:"truncation"`
+	User       string            `json:"user"`
+	Metadata   map[string]string `json:"metadata"`
+
+	// Usage null while the answer is being made
+	Usage    ResponsesUsage `json:"usage"`
+	Clawless *Receipt       `json:"clawless,omitempty"`
+}
+
+// ResponsesAnswerStatus defines model for ResponsesAnswer.Status.
+type ResponsesAnswerStatus string
+
+// ResponsesError defines model for ResponsesError.
+type ResponsesError struct {
+	// Code docs/reference/errors.md lists them
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// ResponsesEvent defines model for ResponsesEvent.
+type ResponsesEvent struct {
+	// Type response.created, response.output_text.delta, …, response.completed, response.incomplete, response.failed, error
+	Type string `json:"type"`
+
+	// SequenceNumber From 0, one more for each event
+	SequenceNumber int64 `json:"sequence_number"`
+
+	// Response On the first two events and the last
+	Response    *ResponsesAnswer `json:"response,omitempty"`
+	OutputIndex *int64           `json:"output_index,omitempty"`
+	ItemID      string           `json:"item_id,omitempty,omitzero"`
+
+	// Item On response.output_item.added and response.output_item.done
+	Item         *ResponsesItem `json:"item,omitempty"`
+	ContentIndex *int64         `json:"content_index,omitempty"`
+	SummaryIndex *int64         `json:"summary_index,omitempty"`
+	Part         *ResponsesPart `json:"part,omitempty"`
+	Delta        *string        `json:"delta,omitempty"`
+	Text         *string        `json:"text,omitempty"`
+	Refusal      *string        `json:"refusal,omitempty"`
+	Name         string         `json:"name,omitempty,omitzero"`
+	Arguments    *string        `json:"arguments,omitempty"`
+	Logprobs     []interface{}  `json:"logprobs,omitzero"`
+
+	// Code On error
+	Code string `json:"code,omitempty,omitzero"`
+
+	// Message On error
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Error On error: the same once more, where clients look that raise it
+	Error *Error `json:"error,omitempty"`
+}
+
+// ResponsesIncomplete defines model for ResponsesIncomplete.
+type ResponsesIncomplete struct {
+	Reason ResponsesIncompleteReason `json:"reason"`
+}
+
+// ResponsesIncompleteReason defines model for ResponsesIncomplete.Reason.
+type ResponsesIncompleteReason string
+
+// ResponsesInputDetails defines model for ResponsesInputDetails.
+type ResponsesInputDetails struct {
+	CachedTokens     int64 `json:"cached_tokens"`
+	CacheWriteTokens int64 `json:"cache_write_tokens"`
+}
+
+// ResponsesItem defines model for ResponsesItem.
+type ResponsesItem struct {
+	ID     string              `json:"id"`
+	Type   ResponsesItemType   `json:"type"`
+	Status ResponsesItemStatus `json:"status"`
+
+	// Summary Of reasoning: the thoughts as the model shows them
+	Summary []ResponsesPart `json:"summary,omitzero"`
+	Role    string          `json:"role,omitempty,omitzero"`
+
+	// Content Of a message: output_text and refusal
+	Content   []ResponsesPart `json:"content,omitzero"`
+	CallID    string          `json:"call_id,omitempty,omitzero"`
+	Name      string          `json:"name,omitempty,omitzero"`
+	Arguments *string         `json:"arguments,omitempty"`
+}
+
+// ResponsesItemType defines model for ResponsesItem.Type.
+type ResponsesItemType string
+
+// ResponsesItemStatus defines model for ResponsesItem.Status.
+type ResponsesItemStatus string
+
+// ResponsesOutputDetails defines model for ResponsesOutputDetails.
+type ResponsesOutputDetails struct {
+	ReasoningTokens int64 `json:"reasoning_tokens"`
+}
+
+// ResponsesPart defines model for ResponsesPart.
+type ResponsesPart struct {
+	Type    ResponsesPartType `json:"type"`
+	Text    *string           `json:"text,omitempty"`
+	Refusal *string           `json:"refusal,omitempty"`
+
+	// Annotations Always empty
+	Annotations []interface{} `json:"annotations,omitzero"`
+
+	// Logprobs Always empty
+	Logprobs []interface{} `json:"logprobs,omitzero"`
+}
+
+// ResponsesPartType defines model for ResponsesPart.Type.
+type ResponsesPartType string
+
+// ResponsesReasoning defines model for ResponsesReasoning.
+type ResponsesReasoning struct {
+	// Effort none, minimal, low, medium or high
+	Effort string `json:"effort"`
+
+	// Summary Accepted and ignored: the thoughts that a model shows are always sent
+	Summary string `json:"summary"`
+}
+
+// ResponsesRequest defines model for ResponsesRequest.
+type ResponsesRequest struct {
+	// Model provider/model, a name from GET /v1/models, or default for the tenant's default
+	Model string `json:"model"`
+
+	// Input A text, or items: message, function_call, function_call_output, reasoning. With the header Clawless-Session only what is new
+	Input Content `json:"input"`
+
+	// Instructions A system message before the input
+	Instructions string `json:"instructions,omitempty,omitzero"`
+
+	// Tools Functions that the caller will execute; there are no built-in tools
+	Tools []ResponsesTool `json:"tools,omitzero"`
+
+	// ToolChoice none, auto, required, or an object naming a function
+	ToolChoice        interface{} `json:"tool_choice,omitempty,omitzero"`
+	ParallelToolCalls *bool       `json:"parallel_tool_calls,omitempty"`
+
+	// Text format: text, json_object or json_schema
+	Text            interface{}         `json:"text,omitempty,omitzero"`
+	Reasoning       *ResponsesReasoning `json:"reasoning,omitempty"`
+	MaxOutputTokens *int64              `json:"max_output_tokens,omitempty"`
+	Temperature     *float64            `json:"temperature,omitempty"`
+	TopP            *float64            `json:"top_p,omitempty"`
+
+	// Stream Answer as server-sent events
+	Stream bool `json:"stream,omitempty,omitzero"`
+
+	// Store Whatever it says, answers are not kept to be read again by their id, and the answer says store: false. A session keeps the conversation
+	Store *bool `json:"store,omitempty"`
+
+	// User Your id of the end user, for the ledger
+	User string `json:"user,omitempty,omitzero"`
+
+	// Metadata Sent back with the answer
+	Metadata map[string]string `json:"metadata,omitzero"`
+}
+
+// ResponsesTool defines model for ResponsesTool.
+type ResponsesTool struct {
+	Type        string `json:"type"`
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Parameters A JSON schema
+	Parameters interface{} `json:"parameters,omitempty,omitzero"`
+	Strict     *bool       `json:"strict,omitempty"`
+}
+
+// ResponsesUsage defines model for ResponsesUsage.
+type ResponsesUsage struct {
+	InputTokens         int64                  `json:"input_tokens"`
+	InputTokensDetails  ResponsesInputDetails  `json:"input_tokens_details"`
+	OutputTokens        int64                  `json:"output_tokens"`
+	OutputTokensDetails ResponsesOutputDetails `json:"output_tokens_details"`
+	TotalTokens         int64                  `json:"total_tokens"`
 }
 
 // RotateKeyRequest defines model for RotateKeyRequest.
 type RotateKeyRequest struct {
 	// GraceSeconds How long the old key still works; 24 hours when left out
 	GraceSeconds *int64 `json:"grace_seconds,omitempty"`
+}
+
+// Route defines model for Route.
+type Route struct {
+	// Reason explicit, score, sticky, gate, default, fallback or escalation
+	Reason string `json:"reason"`
+
+	// Score The probability that the cheap model fails, 0 to 1
+	Score *float64 `json:"score,omitempty"`
+
+	// Threshold A score above it goes to the strong model
+	Threshold *float64 `json:"threshold,omitempty"`
+
+	// StrongShare The share of strong calls that the tenant wants, from which the threshold follows
+	StrongShare *float64         `json:"strong_share,omitempty"`
+	Candidates  []RouteCandidate `json:"candidates,omitzero"`
+}
+
+// RouteCandidate defines model for RouteCandidate.
+type RouteCandidate struct {
+	Model string `json:"model"`
+
+	// Skipped Why it was left out: unknown_model, tier, not_allowed, no_tools, no_vision, no_json_schema, no_thinking_level, context_window, price_unknown, budget or cooling
+	Skipped string `json:"skipped,omitempty,omitzero"`
+
+	// CostMicros What these tokens would have cost at this model; absent when its price is unknown
+	CostMicros *int64 `json:"cost_micros,omitempty"`
 }
 
 // Run defines model for Run.
@@ -457,7 +1195,10 @@ type Run struct {
 	Error        *RunError `json:"error,omitempty"`
 
 	// Usage There when the run is over
-	Usage      *RunUsage  `json:"usage,omitempty"`
+	Usage *RunUsage `json:"usage,omitempty"`
+
+	// Clawless The answer's receipt, there when the run is over; never shown to widget visitors
+	Clawless   Receipt    `json:"clawless,omitempty,omitzero"`
 	StartedAt  time.Time  `json:"started_at"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 }
@@ -487,8 +1228,11 @@ type Session struct {
 	Model string `json:"model"`
 
 	// SystemPrompt Empty takes the tenant's; never shown to widget visitors
-	SystemPrompt string            `json:"system_prompt"`
-	Metadata     map[string]string `json:"metadata"`
+	SystemPrompt string `json:"system_prompt"`
+
+	// Thinking How much the model thinks before it answers: off, minimal, low, medium or high; empty takes the tenant's
+	Thinking string            `json:"thinking"`
+	Metadata map[string]string `json:"metadata"`
 
 	// User The end user it belongs to; empty when there is none
 	User string `json:"user"`
@@ -561,6 +1305,30 @@ type TenantSettings struct {
 
 	// MonthlyTokens Tokens a calendar month (UTC); 0 is no limit
 	MonthlyTokens int64 `json:"monthly_tokens"`
+
+	// MonthlyCostMicros Micro-dollars a calendar month (UTC); 0 is no limit
+	MonthlyCostMicros int64 `json:"monthly_cost_micros"`
+
+	// WeakModel The cheap model behind the model auto; empty takes the server's
+	WeakModel string `json:"weak_model"`
+
+	// StrongModel The strong model behind the model auto; empty takes the server's
+	StrongModel string `json:"strong_model"`
+
+	// StrongShare Share of the auto calls that may go to the strong model, from 0 to 1; absent takes the server's
+	StrongShare *float64 `json:"strong_share,omitempty"`
+
+	// FallbackModels Models that may answer when the chosen one fails, in order; empty takes the server's
+	FallbackModels []string `json:"fallback_models"`
+
+	// Thinking How much the model thinks before it answers: off, minimal, low, medium or high; empty leaves it to the model
+	Thinking string `json:"thinking"`
+
+	// ThinkingInWidget Whether a widget's visitors get the model's thoughts
+	ThinkingInWidget bool `json:"thinking_in_widget"`
+
+	// AnswerCacheSeconds How long an answer may be given again to exactly the same request; 0 is never
+	AnswerCacheSeconds int64 `json:"answer_cache_seconds"`
 }
 
 // TenantSettingsInput defines model for TenantSettingsInput.
@@ -579,6 +1347,81 @@ type TenantSettingsInput struct {
 
 	// MonthlyTokens Tokens a calendar month (UTC); 0 is no limit
 	MonthlyTokens *int64 `json:"monthly_tokens,omitempty"`
+
+	// MonthlyCostMicros Micro-dollars a calendar month (UTC); 0 is no limit
+	MonthlyCostMicros *int64 `json:"monthly_cost_micros,omitempty"`
+
+	// WeakModel The cheap model behind the model auto; empty takes the server's
+	WeakModel *string `json:"weak_model,omitempty"`
+
+	// StrongModel The strong model behind the model auto; empty takes the server's
+	StrongModel *string `json:"strong_model,omitempty"`
+
+	// StrongShare Share of the auto calls that may go to the strong model
+	StrongShare *float64 `json:"strong_share,omitempty"`
+
+	// FallbackModels Models that may answer when the chosen one fails, in order; empty takes the server's
+	FallbackModels []string `json:"fallback_models,omitzero"`
+
+	// Thinking off, minimal, low, medium or high; empty leaves it to the model
+	Thinking *string `json:"thinking,omitempty"`
+
+	// ThinkingInWidget Whether a widget's visitors get the model's thoughts
+	ThinkingInWidget *bool `json:"thinking_in_widget,omitempty"`
+
+	// AnswerCacheSeconds How long an answer may be given again to exactly the same request; 0 is never
+	AnswerCacheSeconds *int64 `json:"answer_cache_seconds,omitempty"`
+}
+
+// TenantUsage defines model for TenantUsage.
+type TenantUsage struct {
+	TenantID string `json:"tenant_id"`
+
+	// TenantName Empty when the tenant was deleted; what it used stays on the books
+	TenantName string `json:"tenant_name"`
+
+	// Period The calendar month (UTC), YYYY-MM
+	Period string `json:"period"`
+
+	// Requests Calls of a model, those whose answer was thrown away included
+	Requests int64 `json:"requests"`
+
+	// UnpricedRequests Those whose price is unknown; cost_micros is without them
+	UnpricedRequests int64 `json:"unpriced_requests"`
+	InputTokens      int64 `json:"input_tokens"`
+	OutputTokens     int64 `json:"output_tokens"`
+
+	// UsedTokens Input and output
+	UsedTokens int64 `json:"used_tokens"`
+
+	// CostMicros Micro-dollars
+	CostMicros int64 `json:"cost_micros"`
+}
+
+// TenantUsagePage defines model for TenantUsagePage.
+type TenantUsagePage struct {
+	Data []TenantUsage `json:"data"`
+
+	// HasMore Whether another page follows
+	HasMore bool `json:"has_more"`
+
+	// NextCursor The cursor of the next page, null on the last one
+	NextCursor string `json:"next_cursor"`
+}
+
+// Tokens defines model for Tokens.
+type Tokens struct {
+	Input  int64 `json:"input"`
+	Output int64 `json:"output"`
+
+	// Cached Of the input, read from the provider's cache
+	Cached int64 `json:"cached"`
+
+	// CacheWrite Of the input, written to it
+	CacheWrite int64 `json:"cache_write"`
+
+	// Thinking Of the output
+	Thinking int64 `json:"thinking"`
 }
 
 // Tool defines model for Tool.
@@ -614,6 +1457,9 @@ type UpdateSessionRequest struct {
 	Model        *string `json:"model,omitempty"`
 	SystemPrompt *string `json:"system_prompt,omitempty"`
 
+	// Thinking off, minimal, low, medium or high; empty takes the tenant's
+	Thinking *string `json:"thinking,omitempty"`
+
 	// Metadata Replaces the whole map
 	Metadata map[string]string `json:"metadata,omitzero"`
 }
@@ -628,10 +1474,15 @@ type UpdateTenantRequest struct {
 // Usage defines model for Usage.
 type Usage struct {
 	// Period The calendar month (UTC), YYYY-MM
-	Period       string `json:"period"`
-	Requests     int64  `json:"requests"`
-	InputTokens  int64  `json:"input_tokens"`
-	OutputTokens int64  `json:"output_tokens"`
+	Period string `json:"period"`
+
+	// Requests Calls of a model, those whose answer was thrown away included
+	Requests int64 `json:"requests"`
+
+	// UnpricedRequests Those whose price is unknown; cost_micros is without them
+	UnpricedRequests int64 `json:"unpriced_requests"`
+	InputTokens      int64 `json:"input_tokens"`
+	OutputTokens     int64 `json:"output_tokens"`
 
 	// UsedTokens Input and output
 	UsedTokens int64 `json:"used_tokens"`
@@ -641,6 +1492,18 @@ type Usage struct {
 
 	// MonthlyTokens The budget; 0 is no limit
 	MonthlyTokens int64 `json:"monthly_tokens"`
+
+	// CostMicros Micro-dollars
+	CostMicros int64 `json:"cost_micros"`
+
+	// ReservedCostMicros Micro-dollars set aside for calls under way
+	ReservedCostMicros int64 `json:"reserved_cost_micros"`
+
+	// MonthlyCostMicros The budget in micro-dollars; 0 is no limit
+	MonthlyCostMicros int64 `json:"monthly_cost_micros"`
+
+	// Models By model, the dearest first, 50 at most
+	Models []ModelUsage `json:"models"`
 }
 
 // Widget defines model for Widget.
@@ -760,6 +1623,16 @@ type ListWidgetsParams struct {
 	Cursor string
 }
 
+// ListUsageParams are the optional parameters of ListUsage; a zero value is not sent.
+type ListUsageParams struct {
+	// How many at most
+	Limit int64
+	// next_cursor of the page before
+	Cursor string
+	// The month; empty is this one
+	Period string
+}
+
 // CreateChatCompletionParams are the optional parameters of CreateChatCompletion; a zero value is not sent.
 type CreateChatCompletionParams struct {
 	// The same as session_id in the body
@@ -774,6 +1647,18 @@ type ListKeysParams struct {
 	Limit int64
 	// next_cursor of the page before
 	Cursor string
+}
+
+// CreateMessageParams are the optional parameters of CreateMessage; a zero value is not sent.
+type CreateMessageParams struct {
+	// Continues this session; without it the call is stateless
+	ClawlessSession string
+}
+
+// CreateResponseParams are the optional parameters of CreateResponse; a zero value is not sent.
+type CreateResponseParams struct {
+	// Continues this session; without it the call is stateless
+	ClawlessSession string
 }
 
 // StreamRunParams are the optional parameters of StreamRun; a zero value is not sent.

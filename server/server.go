@@ -12,6 +12,7 @@ import (
 	"github.com/clawless/clawless/server/audit"
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat"
+	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/chat/messages"
 	"github.com/clawless/clawless/server/chat/responses"
 	"github.com/clawless/clawless/server/config"
@@ -25,6 +26,7 @@ import (
 	"github.com/clawless/clawless/server/models"
 	"github.com/clawless/clawless/server/quotas"
 	"github.com/clawless/clawless/server/replays"
+	"github.com/clawless/clawless/server/routes"
 	"github.com/clawless/clawless/server/runs"
 	"github.com/clawless/clawless/server/sessions"
 	"github.com/clawless/clawless/server/tenants"
@@ -94,6 +96,7 @@ func (s *Server) routes() {
 	chat.Routes{Chat: s.chat}.Register(s.api)
 	messages.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	responses.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
+	routes.Routes{DB: s.db, Explain: s.chat.Explain, ChatBody: dialect.ChatRequest{}, Facts: s.facts, Tenant: tenantID, PriceVersion: s.known.prices.Version()}.Register(s.api)
 	runs.Routes{DB: s.db, Hub: s.hub, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	audit.Routes{DB: s.db}.Register(s.api)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/chat/dialect"
-	"github.com/clawless/clawless/server/chat/plan"
 	"github.com/clawless/clawless/server/chat/window"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
@@ -79,11 +78,8 @@ func (c *Chat) begin(ctx context.Context, k *call, r *dialect.Request) error {
 	if err := window.Check(past.messages, added); err != nil {
 		return err
 	}
-	own := slices.DeleteFunc(slices.Clone(r.Messages), isKept)
-	instructions := c.system(k.Tenant, s.SystemPrompt, own)
-	fixed := dialect.Prompt(append(slices.Clip(instructions), added...), r.Tools)
-	p, err := c.planner.Plan(ctx, plan.Turn{Tenant: k.Tenant, Request: r, Model: s.Model, Thinking: s.Thinking, Last: past.model, Idle: past.idle,
-		Messages: append(slices.Clip(past.messages), added...), Input: fixed.Tokens()})
+	turn, instructions := c.planned(k, r, s, past)
+	p, err := c.planner.Plan(ctx, turn)
 	if err != nil {
 		return err
 	}

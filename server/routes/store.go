@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/policy"
@@ -115,4 +116,30 @@ func (r row) ask() (policy.Ask, error) {
 		return policy.Ask{}, fmt.Errorf("the ask of decision %s: %w", r.ID, err)
 	}
 	return f.ask(), nil
+}
+
+// begin is the position after which the newest kept decisions of the span lie, and whether there are older ones in it.
+func begin(ctx context.Context, q db.Querier, s span, kept int) (at position, more bool, err error) {
+	args := db.Args{"since": db.At(s.since), "until": db.At(s.until), "kept": kept}
+	if s.tenantID == "" {
+		err = start.Get(ctx, q, &at, args)
+	} else {
+		err = myStart.Get(ctx, q, db.TenantOf(s.tenantID), &at, args)
+	}
+	if fault.Is(err, fault.NotFound) {
+		return position{CreatedAt: db.At(s.since)}, false, nil
+	}
+	return at, true, err
+}
+
+// page reads up to limit decisions of the span that come after the position, the oldest first.
+func page(ctx context.Context, q db.Querier, s span, at position, limit int) (rows []row, err error) {
+	args := db.Args{"at": at.CreatedAt, "id": at.ID, "until": db.At(s.until), "limit": limit}
+	if s.tenantID == "" {
+		args["tenant"] = at.TenantID
+		err = all.Select(ctx, q, &rows, args)
+	} else {
+		err = mine.Select(ctx, q, db.TenantOf(s.tenantID), &rows, args)
+	}
+	return rows, err
 }

@@ -127,6 +127,9 @@ var skipWords = map[policy.Skip]string{
 	policy.SkipEmbedding:  "makes embeddings only",
 }
 
+// Why says in words why a candidate was left out.
+func Why(s policy.Skip) string { return skipWords[s] }
+
 // none is the fault of a turn that no model may answer. Where one reason holds for all it is that reason's own fault.
 func (p *Planner) none(out *Plan) error {
 	var details []fault.Detail

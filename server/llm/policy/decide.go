@@ -179,15 +179,16 @@ func (d *decider) candidate(id string) Candidate {
 	m := d.model(id)
 	c := Candidate{ID: id, Priced: m.Known && m.Info.Priced}
 	if c.Priced {
-		c.Micros = m.Info.Price.Cost(llm.Usage{Input: max(0, d.ask.Input), Output: d.answer()})
+		c.Micros = m.Info.Price.Cost(llm.Usage{Input: max(0, d.ask.Input), Output: Answer(d.ask)})
 	}
 	c.Skip = d.gate(m, c)
 	return c
 }
 
-func (d *decider) answer() int64 {
-	if d.ask.Output > 0 {
-		return d.ask.Output
+// Answer is how many tokens the answer is reckoned to have.
+func Answer(a Ask) int64 {
+	if a.Output > 0 {
+		return a.Output
 	}
 	return likelyAnswer
 }
