@@ -9,20 +9,11 @@ import (
 	"github.com/clawless/clawless/server/fault"
 )
 
-// AnthropicError is the body of a failure in Anthropic's form. Code, param and details are additions that its clients ignore.
+// AnthropicError is the body of a failure in Anthropic's form. What the error has beside type and message is ours, and its clients ignore it.
 type AnthropicError struct {
-	Type      string         `json:"type" enum:"error"`
-	Error     AnthropicCause `json:"error"`
-	RequestID string         `json:"request_id" doc:"The id to quote to the operator"`
-}
-
-// AnthropicCause says what is wrong.
-type AnthropicCause struct {
-	Type    string         `json:"type" doc:"Anthropic's group of the error, for example invalid_request_error"`
-	Message string         `json:"message" doc:"What is wrong and what to do, safe to show"`
-	Code    string         `json:"code" doc:"The machine-readable code; docs/reference/errors.md lists them"`
-	Param   string         `json:"param,omitempty" doc:"The field at fault"`
-	Details []fault.Detail `json:"details,omitempty" doc:"Every bad field of a rejected request"`
+	Type      string    `json:"type" enum:"error"`
+	Error     ErrorBody `json:"error"`
+	RequestID string    `json:"request_id" doc:"The id to quote to the operator"`
 }
 
 // MarshalJSON writes the body in the form that the operation's clients read.
@@ -32,12 +23,8 @@ func (e envelope) MarshalJSON() ([]byte, error) {
 			Err ErrorBody `json:"error"`
 		}{e.Err})
 	}
-	out := AnthropicError{Type: "error", RequestID: e.Err.RequestID,
-		Error: AnthropicCause{Type: anthropicType(e.status), Message: e.Err.Message, Code: e.Err.Code, Details: e.Err.Details}}
-	if e.Err.Param != nil {
-		out.Error.Param = *e.Err.Param
-	}
-	return plainJSON(out)
+	e.Err.Type = anthropicType(e.status)
+	return plainJSON(AnthropicError{Type: "error", Error: e.Err, RequestID: e.Err.RequestID})
 }
 
 // plainJSON leaves <, > and & as they are: our messages hold the like of <key>.

@@ -97,7 +97,7 @@ func TestAnthropicFailures(t *testing.T) {
 		if got.Type != "error" || got.Error.Type != c.kind || got.Error.Message == "" || got.RequestID != id || res.Header.Get("Request-Id") != id || strings.Contains(string(b), "secret") {
 			t.Errorf("%+v: %s", c, b)
 		}
-		if c.kind == "not_found_error" && c.code == "model_not_found" && (!strings.Contains(string(b), "no <such>") || got.Error.Param != "a" || len(got.Error.Details) != 1) {
+		if c.kind == "not_found_error" && c.code == "model_not_found" && (!strings.Contains(string(b), "no <such>") || got.Error.Param == nil || *got.Error.Param != "a" || len(got.Error.Details) != 1) {
 			t.Errorf("%s", b)
 		}
 	}

@@ -67,7 +67,7 @@ func TestStream(t *testing.T) {
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		if broken && !strings.HasSuffix(string(b), `data: {"type":"error","error":{"type":"api_error","message":"the stream broke","code":"stream_broken"},"request_id":""}`+"\n\n") {
+		if broken && !strings.HasSuffix(string(b), `data: {"type":"error","error":{"message":"the stream broke","type":"api_error","param":null,"code":"stream_broken","details":[],"request_id":""},"request_id":""}`+"\n\n") {
 			t.Errorf("%s", b)
 		}
 	}
@@ -125,14 +125,14 @@ func TestRoutes(t *testing.T) {
 		status          int
 		want            string
 	}{
-		{"/v1/messages", "good", body, 404, `"type":"not_found_error","message":"there is no such model","code":"model_not_found","param":"model"`},
+		{"/v1/messages", "good", body, 404, `{"type":"error","error":{"message":"there is no such model","type":"not_found_error","param":"model","code":"model_not_found","details":[],"request_id":"req_`},
 		{"/v1/messages?beta=true", "good", body, 404, `"type":"not_found_error"`},
 		{"/v1/messages", "bad", body, 401, `"type":"authentication_error"`},
 		{"/v1/messages", "good", `{"messages":7,"stream":7}`, 400, `"details":[{"field":"messages","message":"must be a list"},{"field":"stream"`},
-		{"/v1/messages", "good", `{"messages":[{"role":"user","content":"x"}],"top_k":1}`, 400, `"code":"unsupported_parameter","param":"top_k"`},
+		{"/v1/messages", "good", `{"messages":[{"role":"user","content":"x"}],"top_k":1}`, 400, `"param":"top_k","code":"unsupported_parameter"`},
 		{"/v1/messages/count_tokens", "good", body, 200, `{"input_tokens":10}`},
-		{"/v1/messages/count_tokens", "good", `{}`, 400, `{"type":"error","error":{"type":"invalid_request_error"`},
-		{"/v1/messages/batches", "good", `{}`, 404, `{"type":"error","error":{"type":"not_found_error"`},
+		{"/v1/messages/count_tokens", "good", `{}`, 400, `"type":"invalid_request_error"`},
+		{"/v1/messages/batches", "good", `{}`, 404, `"type":"not_found_error"`},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), "POST", srv.URL+c.path, strings.NewReader(c.body))
 		if err != nil {

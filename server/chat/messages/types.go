@@ -85,15 +85,15 @@ type AnthropicUsage struct {
 
 // AnthropicEvent is one event of a streamed answer. Which fields it has depends on its type.
 type AnthropicEvent struct {
-	Type         string              `json:"type" enum:"message_start,content_block_start,content_block_delta,content_block_stop,message_delta,message_stop,error"`
-	Index        *int                `json:"index,omitempty" doc:"Of the block"`
-	Message      *AnthropicAnswer    `json:"message,omitempty" doc:"On message_start, without content"`
-	ContentBlock *AnthropicBlock     `json:"content_block,omitempty" doc:"On content_block_start"`
-	Delta        *AnthropicDelta     `json:"delta,omitempty" doc:"On content_block_delta and message_delta"`
-	Usage        *AnthropicUsage     `json:"usage,omitempty" doc:"On message_delta"`
-	Clawless     *dialect.Receipt    `json:"clawless,omitempty" doc:"On message_delta"`
-	Error        *api.AnthropicCause `json:"error,omitempty" doc:"On error, after which nothing comes"`
-	RequestID    string              `json:"request_id,omitempty" doc:"On error"`
+	Type         string           `json:"type" enum:"message_start,content_block_start,content_block_delta,content_block_stop,message_delta,message_stop,error"`
+	Index        *int             `json:"index,omitempty" doc:"Of the block"`
+	Message      *AnthropicAnswer `json:"message,omitempty" doc:"On message_start, without content"`
+	ContentBlock *AnthropicBlock  `json:"content_block,omitempty" doc:"On content_block_start"`
+	Delta        *AnthropicDelta  `json:"delta,omitempty" doc:"On content_block_delta and message_delta"`
+	Usage        *AnthropicUsage  `json:"usage,omitempty" doc:"On message_delta"`
+	Clawless     *dialect.Receipt `json:"clawless,omitempty" doc:"On message_delta"`
+	Error        *api.ErrorBody   `json:"error,omitempty" doc:"On error, after which nothing comes"`
+	RequestID    string           `json:"request_id,omitempty" doc:"On error"`
 }
 
 // AnthropicDelta is what an event adds to a block, or says of the answer's end.

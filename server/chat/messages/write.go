@@ -151,9 +151,12 @@ func (e *Events) End(a *dialect.Answer, input int64) {
 	e.send("message_stop", map[string]any{})
 }
 
-// send writes an event that comes a few times in an answer.
+// send writes an event that comes a few times in an answer. Its type stands first, where people look for it.
 func (e *Events) send(name string, event map[string]any) {
-	event["type"] = name
-	b, _ := json.Marshal(event) // texts, numbers and checked JSON always marshal
-	e.out(name, b)
+	b := append(make([]byte, 0, 512), `{"type":"`+name+`"`...)
+	rest, _ := json.Marshal(event) // texts, numbers and checked JSON always marshal
+	if len(event) > 0 {
+		b = append(append(b, ','), rest[1:len(rest)-1]...)
+	}
+	e.out(name, append(b, '}'))
 }

@@ -40,22 +40,22 @@ func TestEvents(t *testing.T) {
 	got := tell([]llm.Chunk{{Reasoning: "Hm"}, {Reasoning: "."}, {Text: "Let me\nsee"}, fragment(0, "c1", "f", ""), fragment(0, "", "", `{"a":`), fragment(0, "", "", `1}`), fragment(1, "c2", "g", "{}"),
 		{FinishReason: llm.FinishToolCalls}, {Usage: &llm.Usage{Input: 100, Output: 20, Cached: 60, CacheWrite: 30}}}, true)
 	want := []string{
-		`message_start {"message":{"id":"msg_1","type":"message","role":"assistant","model":"mock/m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":0,"cache_read_input_tokens":0,"cache_creation_input_tokens":0}},"type":"message_start"}`,
-		`content_block_start {"content_block":{"type":"thinking","thinking":"","signature":""},"index":0,"type":"content_block_start"}`,
+		`message_start {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"mock/m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":0,"cache_read_input_tokens":0,"cache_creation_input_tokens":0}}}`,
+		`content_block_start {"type":"content_block_start","content_block":{"type":"thinking","thinking":"","signature":""},"index":0}`,
 		`content_block_delta {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm"}}`,
 		`content_block_delta {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"."}}`,
-		`content_block_stop {"index":0,"type":"content_block_stop"}`,
-		`content_block_start {"content_block":{"type":"text","text":""},"index":1,"type":"content_block_start"}`,
+		`content_block_stop {"type":"content_block_stop","index":0}`,
+		`content_block_start {"type":"content_block_start","content_block":{"type":"text","text":""},"index":1}`,
 		`content_block_delta {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Let me\nsee"}}`,
-		`content_block_stop {"index":1,"type":"content_block_stop"}`,
-		`content_block_start {"content_block":{"type":"tool_use","id":"c1","name":"f","input":{}},"index":2,"type":"content_block_start"}`,
+		`content_block_stop {"type":"content_block_stop","index":1}`,
+		`content_block_start {"type":"content_block_start","content_block":{"type":"tool_use","id":"c1","name":"f","input":{}},"index":2}`,
 		`content_block_delta {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\":"}}`,
 		`content_block_delta {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"1}"}}`,
-		`content_block_stop {"index":2,"type":"content_block_stop"}`,
-		`content_block_start {"content_block":{"type":"tool_use","id":"c2","name":"g","input":{}},"index":3,"type":"content_block_start"}`,
+		`content_block_stop {"type":"content_block_stop","index":2}`,
+		`content_block_start {"type":"content_block_start","content_block":{"type":"tool_use","id":"c2","name":"g","input":{}},"index":3}`,
 		`content_block_delta {"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":"{}"}}`,
-		`content_block_stop {"index":3,"type":"content_block_stop"}`,
-		`message_delta "delta":{"stop_reason":"tool_use","stop_sequence":null},"type":"message_delta","usage":{"input_tokens":10,"output_tokens":20,"cache_read_input_tokens":60,"cache_creation_input_tokens":30}}`,
+		`content_block_stop {"type":"content_block_stop","index":3}`,
+		`message_delta "delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":10,"output_tokens":20,"cache_read_input_tokens":60,"cache_creation_input_tokens":30}}`,
 		`message_stop {"type":"message_stop"}`,
 	}
 	for i := range max(len(got), len(want)) {
@@ -67,7 +67,7 @@ func TestEvents(t *testing.T) {
 			w = want[i]
 		}
 		if before, after, ok := strings.Cut(g, `"delta":`); ok && strings.HasPrefix(g, "message_delta ") { // the receipt grows with what there is to tell
-			if !strings.HasPrefix(before, `message_delta {"clawless":{`) {
+			if !strings.HasPrefix(before, `message_delta {"type":"message_delta","clawless":{`) {
 				t.Errorf("no receipt in %s", g)
 			}
 			g = `message_delta "delta":` + after
