@@ -199,24 +199,6 @@ type AnthropicBlock struct {
 // AnthropicBlockType defines model for AnthropicBlock.Type.
 type AnthropicBlockType string
 
-// AnthropicCause defines model for AnthropicCause.
-type AnthropicCause struct {
-	// Type Anthropic's group of the error, for example invalid_request_error
-	Type string `json:"type"`
-
-	// Message What is wrong and what to do, safe to show
-	Message string `json:"message"`
-
-	// Code The machine-readable code; docs/reference/errors.md lists them
-	Code string `json:"code"`
-
-	// Param The field at fault
-	Param string `json:"param,omitempty,omitzero"`
-
-	// Details Every bad field of a rejected request
-	Details []Detail `json:"details,omitzero"`
-}
-
 // AnthropicCount defines model for AnthropicCount.
 type AnthropicCount struct {
 	// InputTokens About; providers count for themselves
@@ -237,8 +219,8 @@ type AnthropicDeltaType string
 
 // AnthropicError defines model for AnthropicError.
 type AnthropicError struct {
-	Type  string         `json:"type"`
-	Error AnthropicCause `json:"error"`
+	Type  string `json:"type"`
+	Error Error  `json:"error"`
 
 	// RequestID The id to quote to the operator
 	RequestID string `json:"request_id"`
@@ -267,7 +249,7 @@ type AnthropicEvent struct {
 	Clawless *Receipt `json:"clawless,omitempty"`
 
 	// Error On error, after which nothing comes
-	Error *AnthropicCause `json:"error,omitempty"`
+	Error *Error `json:"error,omitempty"`
 
 	// RequestID On error
 	RequestID string `json:"request_id,omitempty,omitzero"`

@@ -31,6 +31,7 @@ var view = cli.View[sdk.Session]{
 		{Head: "TITLE", Cell: func(s sdk.Session) any { return s.Title }},
 		{Head: "MESSAGES", Cell: func(s sdk.Session) any { return s.MessageCount }},
 		{Head: "MODEL", Cell: func(s sdk.Session) any { return s.Model }},
+		{Head: "THINKING", Cell: func(s sdk.Session) any { return s.Thinking }, Detail: true},
 		{Head: "USER", Cell: func(s sdk.Session) any { return s.User }, Detail: true},
 		{Head: "UPDATED", Cell: func(s sdk.Session) any { return s.UpdatedAt }},
 	},

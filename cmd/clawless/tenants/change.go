@@ -24,7 +24,7 @@ func newUpdate(env *cli.Env) *cobra.Command {
 	return cli.Verb{
 		Use:      "update TENANT",
 		Short:    "Change a tenant; what is not named stays as it is",
-		Example:  "clawless tenant update acme --tier business\nclawless tenant update acme --monthly-tokens 5000000\n# allow all models again\nclawless tenant update acme --allow-model \"\"",
+		Example:  "clawless tenant update acme --tier business\nclawless tenant update acme --monthly-tokens 5000000 --monthly-cost 25.00\nclawless tenant update acme --default-model auto --weak-model ollama/llama3.2 --strong-model anthropic/claude-sonnet-4-5 --strong-share 0.2\n# allow all models again\nclawless tenant update acme --allow-model \"\"",
 		Complete: Names(env),
 		Flags: func(fs *pflag.FlagSet) {
 			fs.StringVar(&o.name, "name", "", "new `NAME`")

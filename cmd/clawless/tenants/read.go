@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clawless/clawless/cmd/clawless/cli"
-	"github.com/clawless/clawless/sdk"
 )
 
 func newList(env *cli.Env) *cobra.Command {
@@ -49,41 +48,6 @@ func newGet(env *cli.Env) *cobra.Command {
 				return err
 			}
 			return view.One(env.Printer(), *t)
-		},
-	}.Command()
-}
-
-var usageView = cli.View[sdk.Usage]{
-	ID: func(u sdk.Usage) string { return u.Period },
-	Columns: []cli.Column[sdk.Usage]{
-		{Head: "PERIOD", Cell: func(u sdk.Usage) any { return u.Period }},
-		{Head: "REQUESTS", Cell: func(u sdk.Usage) any { return u.Requests }},
-		{Head: "INPUT TOKENS", Cell: func(u sdk.Usage) any { return u.InputTokens }},
-		{Head: "OUTPUT TOKENS", Cell: func(u sdk.Usage) any { return u.OutputTokens }},
-		{Head: "USED", Cell: func(u sdk.Usage) any { return u.UsedTokens }},
-		{Head: "RESERVED", Cell: func(u sdk.Usage) any { return u.ReservedTokens }},
-		{Head: "BUDGET", Cell: func(u sdk.Usage) any { return limit(u.MonthlyTokens) }},
-	},
-}
-
-func newUsage(env *cli.Env) *cobra.Command {
-	period := ""
-	return cli.Verb{
-		Use:      "usage TENANT",
-		Short:    "Show what a tenant has used of its month",
-		Example:  "clawless tenant usage acme\nclawless tenant usage acme --period 2026-01 -o json",
-		Complete: Names(env),
-		Flags:    func(fs *pflag.FlagSet) { fs.StringVar(&period, "period", "", "`MONTH` as YYYY-MM (default: this one)") },
-		Run: func(ctx context.Context, args []string) error {
-			c, err := env.Admin()
-			if err != nil {
-				return err
-			}
-			u, err := c.GetTenantUsage(ctx, args[0], &sdk.GetTenantUsageParams{Period: period})
-			if err != nil {
-				return err
-			}
-			return usageView.One(env.Printer(), *u)
 		},
 	}.Command()
 }

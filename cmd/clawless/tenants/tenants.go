@@ -2,10 +2,10 @@
 package tenants
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/clawless/clawless/cmd/clawless/cli"
 	"github.com/clawless/clawless/sdk"
@@ -31,9 +31,17 @@ var view = cli.View[sdk.Tenant]{
 		{Head: "TIER", Cell: func(t sdk.Tenant) any { return string(t.Tier) }},
 		{Head: "STATUS", Cell: func(t sdk.Tenant) any { return string(t.Status) }},
 		{Head: "MONTHLY TOKENS", Cell: func(t sdk.Tenant) any { return limit(t.Settings.MonthlyTokens) }},
+		{Head: "MONTHLY COST", Cell: func(t sdk.Tenant) any { return limitDollars(t.Settings.MonthlyCostMicros) }},
 		{Head: "DEFAULT MODEL", Cell: func(t sdk.Tenant) any { return t.Settings.DefaultModel }},
 		{Head: "ALLOWED MODELS", Cell: func(t sdk.Tenant) any { return t.Settings.AllowedModels }, Detail: true},
 		{Head: "ALLOWED TOOLS", Cell: func(t sdk.Tenant) any { return t.Settings.AllowedTools }, Detail: true},
+		{Head: "WEAK MODEL", Cell: func(t sdk.Tenant) any { return orServers(t.Settings.WeakModel) }, Detail: true},
+		{Head: "STRONG MODEL", Cell: func(t sdk.Tenant) any { return orServers(t.Settings.StrongModel) }, Detail: true},
+		{Head: "STRONG SHARE", Cell: func(t sdk.Tenant) any { return share(t.Settings.StrongShare) }, Detail: true},
+		{Head: "FALLBACK MODELS", Cell: func(t sdk.Tenant) any { return t.Settings.FallbackModels }, Detail: true},
+		{Head: "THINKING", Cell: func(t sdk.Tenant) any { return cmp.Or(t.Settings.Thinking, "the model's own") }, Detail: true},
+		{Head: "THINKING IN WIDGET", Cell: func(t sdk.Tenant) any { return t.Settings.ThinkingInWidget }, Detail: true},
+		{Head: "ANSWER CACHE", Cell: func(t sdk.Tenant) any { return (*seconds)(&t.Settings.AnswerCacheSeconds).String() }, Detail: true},
 		{Head: "SYSTEM PROMPT", Cell: func(t sdk.Tenant) any { return t.Settings.SystemPrompt }, Detail: true},
 		{Head: "CREATED", Cell: func(t sdk.Tenant) any { return t.CreatedAt }},
 	},
@@ -46,60 +54,18 @@ func limit(tokens int64) string {
 	return fmt.Sprint(tokens)
 }
 
-// settingsFlags are the settings of a tenant as flags; only those that were given are sent.
-type settingsFlags struct {
-	set          *pflag.FlagSet
-	model        string
-	prompt       string
-	models       []string
-	tools        []string
-	monthlyToken int64
+func limitDollars(micros int64) string {
+	if micros == 0 {
+		return "no limit"
+	}
+	return money(micros)
 }
 
-func (s *settingsFlags) add(fs *pflag.FlagSet) {
-	s.set = fs
-	fs.StringVar(&s.model, "default-model", "", "`MODEL` of requests that name none, as provider/model")
-	fs.StringVar(&s.prompt, "system-prompt", "", "`TEXT` put before every conversation")
-	fs.StringSliceVar(&s.models, "allow-model", nil, "`MODEL` that may be used, such as openai/*; repeat it for more (default: all)")
-	fs.StringSliceVar(&s.tools, "allow-tool", nil, "`NAME` of a tool that may be offered; repeat it for more (default: all)")
-	fs.Int64Var(&s.monthlyToken, "monthly-tokens", 0, "budget of `N` tokens a calendar month; 0 is no limit (default: the tier's)")
-}
+func orServers(model string) string { return cmp.Or(model, "the server's") }
 
-// input returns what was given, or nil when nothing was.
-func (s *settingsFlags) input() *sdk.TenantSettingsInput {
-	in, given := sdk.TenantSettingsInput{}, false
-	changed := func(name string) bool {
-		given = given || s.set.Changed(name)
-		return s.set.Changed(name)
+func share(s *float64) string {
+	if s == nil {
+		return "the server's"
 	}
-	if changed("default-model") {
-		in.DefaultModel = &s.model
-	}
-	if changed("system-prompt") {
-		in.SystemPrompt = &s.prompt
-	}
-	if changed("allow-model") {
-		in.AllowedModels = nonEmpty(s.models)
-	}
-	if changed("allow-tool") {
-		in.AllowedTools = nonEmpty(s.tools)
-	}
-	if changed("monthly-tokens") {
-		in.MonthlyTokens = &s.monthlyToken
-	}
-	if !given {
-		return nil
-	}
-	return &in
-}
-
-// nonEmpty makes --allow-model "" mean the empty list, which allows all again.
-func nonEmpty(list []string) []string {
-	out := []string{}
-	for _, s := range list {
-		if s != "" {
-			out = append(out, s)
-		}
-	}
-	return out
+	return fmt.Sprint(*s)
 }
