@@ -170,11 +170,53 @@ func TestStreamSaysTheSame(t *testing.T) {
 		if !reader.over || !reflect.DeepEqual(a, b) {
 			t.Fatalf("seed %d:\nevents say %s\nthe whole  %s", seed, got, want)
 		}
+		if err := saysAll(chunks, reader.message.Content); err != nil {
+			t.Fatalf("seed %d: %v in %s", seed, err, got)
+		}
 		cut := tell(chunks[:len(chunks)-1], false)
 		if last := cut[len(cut)-1]; strings.HasPrefix(last, "message_stop") || strings.HasPrefix(last, "message_delta") {
 			t.Fatalf("seed %d: a cut answer ends with %s", seed, last)
 		}
 	}
+}
+
+// saysAll compares the blocks with the chunks, one kind after the other: nothing is lost, and no block is cut in two.
+func saysAll(chunks []llm.Chunk, content []AnthropicBlock) error {
+	var thoughts, text, gotThoughts, gotText string
+	var arguments [4]string
+	refused, begun := false, 0
+	for _, c := range chunks {
+		thoughts, text, refused = thoughts+c.Reasoning, text+c.Text+c.Refusal, refused || c.Refusal != ""
+		for _, d := range c.ToolCalls {
+			arguments[d.Index] += d.Arguments
+			begun = max(begun, d.Index+1)
+		}
+	}
+	calls := 0
+	for i, b := range content {
+		if i > 0 && b.Type == content[i-1].Type && b.Type != "tool_use" && !refused {
+			return fmt.Errorf("block %d goes on with the one before it", i)
+		}
+		switch {
+		case b.Text != nil:
+			gotText += *b.Text
+		case b.Thinking != nil:
+			gotThoughts += *b.Thinking
+		default:
+			want := arguments[calls]
+			if !json.Valid([]byte(want)) {
+				want = "{}" // what was cut
+			}
+			if b.ID != fmt.Sprint("id", calls) || b.Name != fmt.Sprint("f", calls) || string(*b.Input) != want {
+				return fmt.Errorf("call %d has %s, not %s", calls, *b.Input, want)
+			}
+			calls++
+		}
+	}
+	if gotThoughts != thoughts || gotText != text || calls != begun {
+		return fmt.Errorf("not %q, %q and %d calls", thoughts, text, begun)
+	}
+	return nil
 }
 
 // decoder is a reader of events that takes nothing but what Anthropic documents: blocks in order, one open at a time, the end once.

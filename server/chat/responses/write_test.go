@@ -197,10 +197,49 @@ func TestStreamSaysTheSame(t *testing.T) {
 		if !reflect.DeepEqual(d.said, said) {
 			t.Fatalf("seed %d: the deltas say %q, the answer %q", seed, d.said, said)
 		}
+		if err := saysAll(chunks, whole.Output); err != nil {
+			t.Fatalf("seed %d: %v in %+v", seed, err, whole.Output)
+		}
 		if broken, _ := tell(echo, chunks[:len(chunks)-1], fault.New(fault.StreamBroken, "x")); strings.Contains(strings.Join(broken, "\n"), "\nresponse.completed") {
 			t.Fatalf("seed %d: a broken answer is complete", seed)
 		}
 	}
+}
+
+// saysAll compares the items with the chunks, one kind after the other: nothing is lost, and no item is cut in two.
+func saysAll(chunks []llm.Chunk, output []ResponsesItem) error {
+	var thoughts, text, gotThoughts, gotText string
+	var arguments [4]string
+	begun := 0
+	for _, c := range chunks {
+		thoughts, text = thoughts+c.Reasoning, text+c.Text+c.Refusal
+		for _, d := range c.ToolCalls {
+			arguments[d.Index] += d.Arguments
+			begun = max(begun, d.Index+1)
+		}
+	}
+	calls := 0
+	for i, item := range output {
+		if i > 0 && item.Type == output[i-1].Type && item.Type != "function_call" {
+			return fmt.Errorf("item %d goes on with the one before it", i)
+		}
+		said := strings.Join(textsOf(item), "")
+		switch item.Type {
+		case "message":
+			gotText += said
+		case "reasoning":
+			gotThoughts += said
+		default:
+			if want := arguments[calls]; item.CallID != fmt.Sprint("id", calls) || item.Name != fmt.Sprint("f", calls) || said != want && (said != "{}" || want != "") {
+				return fmt.Errorf("call %d has %s, not %s", calls, said, want)
+			}
+			calls++
+		}
+	}
+	if gotThoughts != thoughts || gotText != text || calls != begun {
+		return fmt.Errorf("not %q, %q and %d calls", thoughts, text, begun)
+	}
+	return nil
 }
 
 func textsOf(item ResponsesItem) (out []string) {
