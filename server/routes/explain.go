@@ -28,7 +28,7 @@ type ExplainedCandidate struct {
 	Model               string `json:"model"`
 	Skipped             string `json:"skipped,omitempty" doc:"Why it was left out: unknown_model, tier, not_allowed, no_tools, no_vision, no_json_schema, no_thinking_level, context_window, price_unknown, budget, cooling or embedding_model"`
 	Why                 string `json:"why" doc:"The same in words, or why it would be tried"`
-	EstimatedCostMicros *int64 `json:"estimated_cost_micros" doc:"Micro-dollars for the estimated tokens; null when its price is unknown"`
+	EstimatedCostMicros *int64 `json:"estimated_cost_micros,omitempty" doc:"Micro-dollars for the estimated tokens; absent when its price is unknown"`
 }
 
 // ExplainedError is the error that a chat call would get.

@@ -26,11 +26,11 @@ func TestExplain(t *testing.T) {
 	}{
 		{"a scored one", c, `{"asked":"auto","model":"lab/weak","reason":"score","score":0.25,"threshold":0.5,"strong_share":0.3,"thinking":"low","candidates":[` +
 			`{"model":"lab/weak","why":"the score 0.25 is not above the threshold","estimated_cost_micros":0},{"model":"lab/strong","why":"tried when those before it fail","estimated_cost_micros":9},` +
-			`{"model":"lab/x","skipped":"price_unknown","why":"words for price_unknown","estimated_cost_micros":null}],"estimated_input_tokens":40,"estimated_output_tokens":512,"price_version":"v7"}`},
+			`{"model":"lab/x","skipped":"price_unknown","why":"words for price_unknown"}],"estimated_input_tokens":40,"estimated_output_tokens":512,"price_version":"v7"}`},
 		{"nobody", none, `{"asked":"auto","model":"","reason":"gate","score":0.25,"threshold":0.5,"strong_share":0.3,"thinking":"low","candidates":[` +
 			`{"model":"lab/weak","skipped":"no_tools","why":"words for no_tools","estimated_cost_micros":3}],"estimated_input_tokens":40,"estimated_output_tokens":512,"price_version":"v7",` +
 			`"error":{"code":"no_model_available","message":"none of them"}}`},
-		{"a named one", named, `{"asked":"default","model":"lab/weak","reason":"explicit","candidates":[{"model":"lab/weak","why":"the request names it, or the tenant's default does","estimated_cost_micros":null}],` +
+		{"a named one", named, `{"asked":"default","model":"lab/weak","reason":"explicit","candidates":[{"model":"lab/weak","why":"the request names it, or the tenant's default does"}],` +
 			`"estimated_input_tokens":0,"estimated_output_tokens":0,"price_version":"v7"}`},
 	} {
 		got, err := json.Marshal(tt.choice.Explain())
