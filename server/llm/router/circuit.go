@@ -13,8 +13,8 @@ import (
 
 // The numbers of a circuit.
 const (
-	opensAfter  = 5  // failures
-	outOf       = 10 // calls, counted from the first failure on
+	opensAfter  = 5  // failures; retries of one call count once
+	outOf       = 10 // answers, counted from the first failure on
 	maxCircuits = 1024
 	probeWait   = time.Second // what is said of a model that another caller is trying just now
 )

@@ -77,12 +77,12 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){fails(llm.ClassServer)}}
 		r := New([]llm.Provider{p}, Options{Log: quiet()})
-		for range 2 {
+		for range opensAfter {
 			if _, _, fail := stream(t, r, "a/m"); fail == nil || fail.Class != llm.ClassServer {
 				t.Fatalf("got %v", fail)
 			}
 		}
-		if p.calls != opensAfter {
+		if p.calls != opensAfter*maxCalls {
 			t.Errorf("%d calls until it opened", p.calls)
 		}
 		for i, cooling := range []time.Duration{30 * time.Second, time.Minute, 5 * time.Minute, 5 * time.Minute} {
@@ -98,7 +98,6 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 			if _, text, fail := stream(t, r, "a/other"); text != "" || fail.Class != llm.ClassServer {
 				t.Errorf("another model of the provider: %v", fail)
 			}
-			r.circuits.byID["a/other"] = nil
 			delete(r.circuits.byID, "a/other")
 			before = p.calls
 			wait(cooling - time.Second)
@@ -146,6 +145,22 @@ func TestWhatBreaksCircuits(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestRetriesCountOnce: a caller who gets his answer at the second or third try opens nothing.
+func TestRetriesCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &script{name: "a"}
+		for range 20 {
+			p.turns = append(p.turns, fails(llm.ClassServer), fails(llm.ClassTimeout), works("fine"))
+		}
+		r := New([]llm.Provider{p}, Options{Log: quiet()})
+		for i := range 20 {
+			if _, text, fail := stream(t, r, "a/m"); text != "fine" {
+				t.Fatalf("call %d: %v", i, fail)
+			}
+		}
+	})
 }
 
 // TestHalfOfTheCalls: a model that fails every other time is left alone, one that fails rarely is not.
@@ -208,7 +223,7 @@ func TestOneProbe(t *testing.T) {
 					return
 				}
 				w.req, w.yield = w.call.Request, func(llm.Chunk, error) bool { return true }
-				_ = w.once(target, r.byName["a"].keys[0], 0, &pass)
+				pass.settle(w.once(target, r.byName["a"].keys[0], 0, &pass), false)
 			}()
 			<-entered
 			if _, _, fail := stream(t, r, "a/m"); fail == nil || fail.Class != llm.ClassOverloaded || fail.RetryAfter != probeWait {

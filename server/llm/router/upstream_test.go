@@ -283,7 +283,7 @@ func TestEmbedTriesAgain(t *testing.T) {
 			t.Errorf("%+v, %+v, %v", out, attempts, err)
 		}
 		s.On("e", upstreamtest.Failure(500, "", "no"))
-		for range 2 {
+		for range 5 {
 			if _, _, err = r.Embed(t.Context(), target, &llm.EmbedRequest{Input: []string{"x"}}); class(llm.AsError(err)) != llm.ClassServer {
 				t.Errorf("got %v", err)
 			}

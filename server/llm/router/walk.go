@@ -50,6 +50,7 @@ type walk struct {
 	left    bool          // the reader ended the range
 	waited  time.Duration // of all waits so far
 	turns   int           // from one key to another, at the present target
+	tries   int           // at the present target
 }
 
 // run tries the targets in order and returns what the caller is told when none answered.
@@ -133,7 +134,7 @@ func (w *walk) skip(t Target, why string, fail *llm.Error) {
 
 // target tries one target until it answers, or until another try there is not worth its wait. Only a failure pays for the machinery of retries.
 func (w *walk) target(t Target, i int) *llm.Error {
-	w.turns = 0
+	w.turns, w.tries = 0, 0
 	last := w.try(t, i)
 	if !last.again {
 		return last.fail
@@ -178,12 +179,13 @@ func (w *walk) canceled(t Target) *llm.Error {
 	return &llm.Error{Class: llm.ClassCanceled, Provider: t.Provider.Name(), Err: context.Cause(w.ctx)}
 }
 
-// try calls a target once, and once more with every key that is at hand while the failure is the key's.
+// try calls a target once, and once more with every key that is at hand while the failure is the key's. It settles each pass.
 func (w *walk) try(t Target, i int) try {
 	e := w.router.byName[t.Provider.Name()]
 	if e == nil {
 		e = &entry{provider: t.Provider, keys: []*key{{provider: t.Provider}}} // a target that was not resolved here
 	}
+	w.tries++
 	for n := e.pick(); ; {
 		pass, wait, ok := w.router.circuits.enter(t)
 		if !ok {
@@ -191,6 +193,9 @@ func (w *walk) try(t Target, i int) try {
 		}
 		fail := w.once(t, e.keys[n], n, &pass)
 		if fail == nil || w.shown || w.left {
+			if !w.left {
+				pass.settle(fail, fail == nil)
+			}
 			return try{fail: fail}
 		}
 		n = -1
@@ -198,8 +203,14 @@ func (w *walk) try(t Target, i int) try {
 			n = e.fresh()
 		}
 		if n < 0 {
-			return try{fail: fail, again: w.worth(t, fail, i)}
+			// A probe gets no second chance, and a circuit counts what a target came to in the end, not every try: one caller must not open it.
+			again := !pass.probe && w.tries < maxCalls && w.worth(t, fail, i)
+			if !again {
+				pass.settle(fail, false)
+			}
+			return try{fail: fail, again: again}
 		}
+		pass.settle(fail, false)
 		w.turns++
 	}
 }
@@ -215,6 +226,9 @@ func (w *walk) worth(t Target, fail *llm.Error, i int) bool {
 	switch fail.Class {
 	case llm.ClassServer, llm.ClassOverloaded, llm.ClassRateLimit, llm.ClassUnreachable, llm.ClassTimeout, llm.ClassBroken:
 	default:
+		return false
+	}
+	if fail.Status >= 300 && fail.Status < 400 { // a redirect elsewhere is a wrong setting, and stays one
 		return false
 	}
 	if w.ctx.Err() != nil || w.waited+fail.RetryAfter > maxWait || time.Since(w.start) > patience || w.router.Cooling(t.ID) > 0 {
@@ -237,9 +251,10 @@ func (w *walk) once(t Target, k *key, n int, pass *pass) (fail *llm.Error) {
 	whole := false
 	defer func() { // also when the reader panics
 		a.Duration, a.Err = max(time.Since(a.Start), a.First), fail
-		pass.settle(fail, whole)
 		if fail != nil || whole {
 			k.settle(fail)
+		} else {
+			pass.settle(nil, false) // the reader left
 		}
 		w.call.Attempts = append(w.call.Attempts, a)
 		if fail != nil {
