@@ -99,7 +99,7 @@ var Catalogue = []Spec{
 	{StaleVersion, 412, typeRequest, "The object changed since it was read.", "Read it again and repeat with its new ETag.", false},
 	{RunExpired, 410, typeRequest, "The run's events are no longer kept.", "Read the session's messages instead.", false},
 	{RateLimited, 429, typeRate, "Too many requests.", "Wait as long as Retry-After says.", true},
-	{QuotaExceeded, 429, typeRate, "The tenant's token budget for this month is used up or reserved.", "The operator raises it with: clawless tenant update NAME --monthly-tokens N", false},
+	{QuotaExceeded, 429, typeRate, "One of the tenant's budgets for this month, of tokens or of money, is used up or reserved.", "The operator raises it with: clawless tenant update NAME --monthly-tokens N, or --monthly-cost DOLLARS", false},
 	{ContextTooLong, 400, typeRequest, "The conversation is longer than the model takes.", "Shorten it, or start a new session.", false},
 	{ContentRefused, 400, typeRequest, "The provider refused the content.", "Change the content.", false},
 	{NoModel, 503, typeAPI, "None of the models that may answer can take this request now.", "error.details says why each was left out; mend that, or try again later.", true},

@@ -2,7 +2,7 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,47 +15,27 @@ import (
 	"github.com/clawless/clawless/server/routes"
 )
 
-// Book settles the call in the caller's transaction: a ledger line for the answer, and one for each that was thrown away. A call that the provider failed before its
-// first token costs nothing; one that was given up on our side costs its prompt, which the provider had read by then.
+// Book settles the call in the caller's transaction. A call that the provider failed before its first token costs nothing; one that was given up on our side costs
+// its prompt, which the provider had read by then. Answers that were thrown away were booked when they were.
 func (c *Engine) Book(ctx context.Context, q db.Querier, k *Call, cause error, now time.Time) error {
-	lines := k.lines(c, cause)
-	if len(lines) == 0 {
-		return quotas.GiveBack(ctx, q, k.Hold)
-	}
-	booked, err := quotas.Settle(ctx, q, k.Hold, lines[0], now)
-	if err != nil || !booked {
-		return err
-	}
-	for _, e := range lines[1:] {
-		if err := quotas.Also(ctx, q, k.Hold, e, now); err != nil {
+	lines := k.wasted
+	if k.Charged(cause) {
+		e := k.entry(c, cause)
+		booked, err := quotas.Settle(ctx, q, k.Hold, e, now)
+		if err != nil || !booked {
 			return err
 		}
-	}
-	if c.Settled != nil {
-		for _, e := range lines {
+		if c.Settled != nil {
 			c.Settled(e)
 		}
+		lines = append(slices.Clip(lines), e)
+	} else if err := quotas.GiveBack(ctx, q, k.Hold); err != nil {
+		return err
 	}
-	if !k.Plan.Auto() {
+	if !k.Plan.Auto() || len(lines) == 0 {
 		return nil
 	}
 	return routes.Insert(ctx, q, k.decision(lines, now))
-}
-
-// lines are what the ledger gets. The first one has the request's own id, by which it is known that the call was billed.
-func (k *Call) lines(c *Engine, cause error) []quotas.Entry {
-	var out []quotas.Entry
-	if k.Charged(cause) {
-		out = append(out, k.entry(c, cause))
-	}
-	out = append(out, k.wasted...)
-	for i := range out {
-		out[i].RequestID = k.RequestID
-		if i > 0 {
-			out[i].RequestID = fmt.Sprintf("%s/%d", k.RequestID, i+1)
-		}
-	}
-	return out
 }
 
 func (k *Call) Charged(cause error) bool {
@@ -115,7 +95,9 @@ func costOf(t router.Target, u llm.Usage) (int64, bool) {
 // decision is what is kept of an automatic choice, so that other policies can be held against it.
 func (k *Call) decision(lines []quotas.Entry, now time.Time) routes.Record {
 	r := routes.Record{TenantID: k.Tenant.ID, ID: ids.New("rte_"), RequestID: k.RequestID, RunID: k.RunID, SessionID: k.SessionID, Asked: k.Plan.Asked, Used: k.Target.ID,
-		Reason: k.reason(), Ask: k.Plan.Ask, Candidates: k.Plan.Decision.Candidates, Usage: lines[0].Usage, PriceVersion: lines[0].PriceVersion, Outcome: lines[0].Outcome, CreatedAt: db.At(now)}
+		Reason: k.reason(), Ask: k.Plan.Ask, Candidates: k.Plan.Decision.Candidates, CreatedAt: db.At(now)}
+	last := lines[len(lines)-1]
+	r.Usage, r.PriceVersion, r.Outcome = last.Usage, last.PriceVersion, last.Outcome
 	for _, e := range lines {
 		r.Micros += e.Micros
 	}
@@ -143,9 +125,6 @@ func (j *journal) note(ctx context.Context) {
 	j.last = now
 	k := j.call
 	hold, u := k.Hold, llm.Usage{Input: k.Input(), Output: k.seen.Size.Tokens()}
-	for _, e := range k.wasted {
-		u.Input, u.Output = u.Input+e.Usage.Input, u.Output+e.Usage.Output
-	}
 	micros, _ := costOf(k.Target, u)
 	go func() {
 		defer j.busy.Store(false)

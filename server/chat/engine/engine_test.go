@@ -3,9 +3,14 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"github.com/clawless/clawless/server/chat/arrears"
 	"github.com/clawless/clawless/server/chat/judge"
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/db/dbtest"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm/policy"
+	"github.com/clawless/clawless/server/quotas"
+	"github.com/clawless/clawless/server/tenants"
 	"iter"
 	"log/slog"
 	"strings"
@@ -39,12 +44,48 @@ func target(id string) router.Target {
 	return router.Target{Provider: silent{}, Model: id, ID: "lab/" + id}
 }
 
-func newEngine(l lab) *Engine {
-	return &Engine{Models: l, Prices: catalog.Default(), Log: slog.New(slog.DiscardHandler)}
+func newEngine(t *testing.T, l lab) *Engine {
+	d := dbtest.New(t)
+	err := d.Write(t.Context(), func(q db.Querier) error {
+		return tenants.Create(t.Context(), q, tenants.Tenant{ID: "ten_1", Name: "acme", Tier: tenants.Starter, Status: tenants.Active, CreatedAt: db.At(time.Now())})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	return &Engine{DB: d, Models: l, Prices: catalog.Default(), Log: log, Debts: arrears.New(d, log), SettleLimit: time.Second}
+}
+
+// admit reserves for the call as its caller would.
+func (c *Engine) admit(t *testing.T, k *Call) {
+	t.Helper()
+	err := c.DB.Write(t.Context(), func(q db.Querier) (err error) {
+		k.Hold, err = quotas.Reserve(t.Context(), q, k.Budget(0), time.Now())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// month is what the tenant has used, after the call is booked.
+func (c *Engine) month(t *testing.T, k *Call, cause error) (u quotas.Usage) {
+	t.Helper()
+	err := c.DB.Write(t.Context(), func(q db.Querier) error { return c.Book(t.Context(), q, k, cause, time.Now()) })
+	if err == nil {
+		err = c.DB.Read(t.Context(), func(q db.Querier) (err error) {
+			u, err = quotas.Month(t.Context(), q, db.TenantOf("ten_1"), quotas.Period(time.Now()))
+			return err
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
 
 func newCall(p plan.Plan) *Call {
-	k := &Call{Req: &llm.Request{Messages: []llm.Message{{Role: "user", Content: llm.Text("question")}}}, Answer: dialect.NewAnswer("x", "lab/m", time.Now())}
+	k := &Call{Tenant: tenants.Tenant{ID: "ten_1", Tier: tenants.Starter}, RequestID: "req_1", Req: &llm.Request{Messages: []llm.Message{{Role: "user", Content: llm.Text("question")}}}, Answer: dialect.NewAnswer("x", "lab/m", time.Now())}
 	k.Decide(p)
 	k.Answer.Model = k.Target.ID
 	return k
@@ -53,7 +94,7 @@ func newCall(p plan.Plan) *Call {
 // TestNeverEndingStream: an answer that never ends is cut at its bounds, as one that reached its length.
 func TestNeverEndingStream(t *testing.T) {
 	for name, piece := range map[string]string{"by its text": string(make([]byte, 1<<20)), "by its frames": "x"} {
-		c := newEngine(func(_ *router.Call, yield func(llm.Chunk, error) bool) {
+		c := newEngine(t, func(_ *router.Call, yield func(llm.Chunk, error) bool) {
 			for yield(llm.Chunk{Text: piece}, nil) {
 			}
 		})
@@ -120,7 +161,7 @@ func TestEscalation(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			asked := ""
-			c := newEngine(func(call *router.Call, yield func(llm.Chunk, error) bool) {
+			c := newEngine(t, func(call *router.Call, yield func(llm.Chunk, error) bool) {
 				asked += " " + call.Used.ID
 				call.Attempts = append(call.Attempts, router.Attempt{Target: call.Used, Key: 1})
 				answer := tt.answers[0]
@@ -136,6 +177,7 @@ func TestEscalation(t *testing.T) {
 				k.Send(tt.history)
 			}
 			k.Form, _ = judge.FormOf(json.RawMessage(tt.format))
+			c.admit(t, k)
 			text, ends := "", 0
 			err := c.Relay(t.Context(), k, func(chunk llm.Chunk, _ error) bool {
 				text += chunk.Text
@@ -153,8 +195,8 @@ func TestEscalation(t *testing.T) {
 			if r := k.Answer.Paper; r.Route == nil || r.Route.Reason != string(tt.reason) || len(r.Attempts) != tt.wasted+1 || r.Tokens.Output != 5 {
 				t.Errorf("the receipt is %+v", r)
 			}
-			if n := len(k.lines(c, nil)); n != tt.wasted+1 {
-				t.Errorf("%d lines for the ledger", n)
+			if u := c.month(t, k, nil); u.Requests != int64(tt.wasted+1) || u.Used != int64(15*(tt.wasted+1)) || u.Reserved != 0 {
+				t.Errorf("the month is %+v", u)
 			}
 		})
 	}
@@ -164,7 +206,7 @@ func TestEscalation(t *testing.T) {
 func TestFormInWords(t *testing.T) {
 	for _, second := range []string{`{"a":1}`, "still no"} {
 		var sent []*llm.Request
-		c := newEngine(func(call *router.Call, yield func(llm.Chunk, error) bool) {
+		c := newEngine(t, func(call *router.Call, yield func(llm.Chunk, error) bool) {
 			req, fail := call.For(call.Used)
 			if fail != nil {
 				t.Fatal(fail)
@@ -181,6 +223,7 @@ func TestFormInWords(t *testing.T) {
 		k := newCall(p)
 		k.Req.Params = map[string]json.RawMessage{"response_format": json.RawMessage(objectFormat), "seed": json.RawMessage("1")}
 		k.Form, _ = judge.FormOf(k.Req.Params["response_format"])
+		c.admit(t, k)
 		text := ""
 		err := c.Relay(t.Context(), k, func(chunk llm.Chunk, _ error) bool {
 			text += chunk.Text
@@ -190,8 +233,8 @@ func TestFormInWords(t *testing.T) {
 		if good && (err != nil || text != second) || !good && (!fault.Is(err, fault.AnswerInvalid) || text != "") {
 			t.Errorf("got %q, %v", text, err)
 		}
-		if n := len(k.lines(c, err)); n != 2 {
-			t.Errorf("%d lines for the ledger of two answers", n)
+		if u := c.month(t, k, err); u.Requests != 2 || u.Reserved != 0 {
+			t.Errorf("two answers make the month %+v", u)
 		}
 		for i, req := range sent {
 			if req.Params["response_format"] != nil || req.Params["seed"] == nil || req.Messages[0].Role != "system" || !strings.Contains(llm.TextOf(req.Messages[0].Content), "JSON") {

@@ -2,15 +2,18 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/chat/judge"
+	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/policy"
 	"github.com/clawless/clawless/server/llm/router"
+	"github.com/clawless/clawless/server/quotas"
 )
 
 // Relay streams the call's chunks to yield and keeps what the call comes to in k. An answer that proves unusable before any of it was shown is thrown away once, and
@@ -169,22 +172,46 @@ func (c *Engine) again(ctx context.Context, k *Call, verdict judge.Verdict) bool
 	default:
 		return false
 	}
-	u := k.Usage()
-	if k.Hold.Monthly > 0 || k.Hold.MonthlyMicros > 0 {
-		if more, err := c.extend(ctx, k, u.Total()); err != nil || more < u.Total() {
-			return false // what was kept for the answer would not pay for both
+	if err := c.discard(ctx, k, verdict, targets, messages); err != nil {
+		if !fault.Is(err, fault.QuotaExceeded) && !fault.Is(err, fault.PriceUnknown) {
+			c.Log.Warn("no second answer could be reserved", "request_id", k.RequestID, "error", err.Error())
 		}
+		return false // what is left pays for one answer and not for two
 	}
-	line := k.line(c, u, k.seen.Usage != nil)
-	line.Outcome = "discarded"
-	k.wasted, k.tries = append(k.wasted, line), append(k.tries, string(verdict))
 	if n := len(k.attempts); n > 0 {
 		k.attempts[n-1].Skipped = string(verdict)
 	}
-	k.targets, k.Target, k.seen, k.chunks = targets, targets[0], nil, 0
+	k.Target, k.seen, k.chunks = targets[0], nil, 0
 	k.Answer.Model = k.Target.ID
-	k.Send(messages)
 	return true
+}
+
+// discard books the answer that is thrown away and reserves for another, both or neither.
+func (c *Engine) discard(ctx context.Context, k *Call, verdict judge.Verdict, targets []router.Target, messages []llm.Message) error {
+	now := time.Now()
+	line := k.line(c, k.Usage(), k.seen.Usage != nil)
+	line.Outcome, line.RequestID = "discarded", fmt.Sprintf("%s/%d", k.RequestID, len(k.wasted)+1)
+	before, sent := k.targets, k.Req.Messages
+	k.targets = targets
+	k.Send(messages)
+	hold := k.Hold
+	err := c.DB.Write(ctx, func(q db.Querier) (err error) {
+		if err = quotas.Also(ctx, q, k.Hold, line, now); err != nil {
+			return err
+		}
+		hold, err = quotas.Again(ctx, q, k.Hold, k.Budget(k.Answer.Limit), now)
+		return err
+	})
+	if err != nil {
+		k.targets = before
+		k.Send(sent)
+		return err
+	}
+	k.Hold, k.wasted, k.tries = hold, append(k.wasted, line), append(k.tries, string(verdict))
+	if c.Settled != nil {
+		c.Settled(line)
+	}
+	return nil
 }
 
 // rank puts the strong model before all others.
