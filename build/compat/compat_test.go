@@ -59,13 +59,19 @@ var tenants atomic.Int64
 // connect gives a client of a fresh tenant, made as OpenAI's own documentation does it. It retries nothing, so that every answer is seen.
 func connect(t *testing.T, monthlyTokens int64) (openai.Client, context.Context) {
 	t.Helper()
+	client, ctx, _ := connectWithKey(t, monthlyTokens)
+	return client, ctx
+}
+
+func connectWithKey(t *testing.T, monthlyTokens int64) (client openai.Client, ctx context.Context, key string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	key, err := under.NewTenant(ctx, fmt.Sprintf("%s-%d", strings.ToLower(t.Name()), tenants.Add(1)), monthlyTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openai.NewClient(option.WithBaseURL(under.URL+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0)), ctx
+	return openai.NewClient(option.WithBaseURL(under.URL+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0)), ctx, key
 }
 
 const plenty = 1 << 40
