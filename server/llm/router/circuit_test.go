@@ -188,42 +188,41 @@ func TestHalfOfTheCalls(t *testing.T) {
 	}
 }
 
-// TestOneProbe: while one caller tries, the others are told to wait; a caller who leaves learns nothing and lets the next one try; the first chunk lets all in.
-func TestOneProbe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){fails(llm.ClassServer)}}
-		r := New([]llm.Provider{p}, Options{Log: quiet()})
-		for r.Cooling("a/m") == 0 {
-			stream(t, r, "a/m")
+// opened is a router whose circuit of a/m was open and lets the next caller try. The provider then says that it was called, waits for
+// what it is to do, and does it: a failure of that class, or, for none, a word and then, once it is told again, a broken stream.
+func opened(t *testing.T) (r *Router, entered chan struct{}, hold chan llm.Class) {
+	t.Helper()
+	p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){fails(llm.ClassServer)}}
+	r = New([]llm.Provider{p}, Options{Log: quiet()})
+	for r.Cooling("a/m") == 0 {
+		stream(t, r, "a/m")
+	}
+	wait(30 * time.Second)
+	hold, entered = make(chan llm.Class), make(chan struct{}, 1)
+	p.turns = []func(func(llm.Chunk, error) bool){func(yield func(llm.Chunk, error) bool) {
+		entered <- struct{}{}
+		if c := <-hold; c != "" {
+			yield(llm.Chunk{}, &llm.Error{Class: c, Provider: "a"})
+			return
 		}
-		wait(30 * time.Second)
-		hold, entered := make(chan llm.Class), make(chan struct{}, 1)
-		p.turns = []func(func(llm.Chunk, error) bool){func(yield func(llm.Chunk, error) bool) {
+		if yield(llm.Chunk{Text: "word"}, nil) {
 			entered <- struct{}{}
-			if c := <-hold; c != "" {
-				yield(llm.Chunk{}, &llm.Error{Class: c, Provider: "a"})
-				return
-			}
-			if yield(llm.Chunk{Text: "word"}, nil) {
-				entered <- struct{}{}
-				<-hold
-				yield(llm.Chunk{}, &llm.Error{Class: llm.ClassBroken, Provider: "a"})
-			}
-		}}
-		for _, c := range []llm.Class{llm.ClassCanceled, llm.ClassInvalid, llm.ClassRateLimit} {
+			<-hold
+			yield(llm.Chunk{}, &llm.Error{Class: llm.ClassBroken, Provider: "a"})
+		}
+	}}
+	return r, entered, hold
+}
+
+// TestOneProbe: while one caller tries, the others are told to wait; a caller who leaves learns nothing and lets the next one try.
+func TestOneProbe(t *testing.T) {
+	for _, c := range []llm.Class{llm.ClassCanceled, llm.ClassInvalid, llm.ClassRateLimit} {
+		synctest.Test(t, func(t *testing.T) {
+			r, entered, hold := opened(t)
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				w := walk{router: r, ctx: t.Context(), call: &Call{Request: &llm.Request{}}}
-				target, _ := r.direct("a/m")
-				pass, _, ok := r.circuits.enter(target)
-				if !ok {
-					t.Errorf("%s: no probe was let in", c)
-					close(hold)
-					return
-				}
-				w.req, w.yield = w.call.Request, func(llm.Chunk, error) bool { return true }
-				pass.settle(w.once(target, r.byName["a"].keys[0], 0, &pass), false)
+				stream(t, r, "a/m")
 			}()
 			<-entered
 			if _, _, fail := stream(t, r, "a/m"); fail == nil || fail.Class != llm.ClassOverloaded || fail.RetryAfter != probeWait {
@@ -231,10 +230,17 @@ func TestOneProbe(t *testing.T) {
 			}
 			hold <- c
 			<-done
-			if r.Cooling("a/m") != 0 {
-				t.Errorf("%s: the next one may not try", c)
+			if r.Cooling("a/m") != 0 || len(r.Circuits()) != 1 {
+				t.Errorf("%s: the next one may not try: %+v", c, r.Circuits())
 			}
-		}
+		})
+	}
+}
+
+// TestProbeBreaksOff: the first chunk of a probe lets all in, and a probe that then breaks off opens the circuit for longer.
+func TestProbeBreaksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, entered, hold := opened(t)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

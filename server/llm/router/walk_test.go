@@ -16,6 +16,59 @@ import (
 var classes = []llm.Class{llm.ClassAuth, llm.ClassBilling, llm.ClassRateLimit, llm.ClassOverloaded, llm.ClassServer, llm.ClassUnreachable, llm.ClassTimeout, llm.ClassBroken,
 	llm.ClassContext, llm.ClassRefused, llm.ClassInvalid, llm.ClassNotFound}
 
+// chance is a chain of targets with keys whose calls do this and that.
+type chance struct {
+	targets, keys int
+	scripts       []*script
+	call          *Call
+	router        *Router
+}
+
+func newChance(t *testing.T, rnd *rand.Rand) *chance {
+	t.Helper()
+	c := &chance{targets: 1 + rnd.IntN(4), keys: 1 + rnd.IntN(3), call: &Call{Request: &llm.Request{}}}
+	var list []llm.Provider
+	for i := range c.targets {
+		for k := range c.keys {
+			s := &script{name: string(rune('a' + i))}
+			for n := range 12 {
+				var words []string
+				for w := range rnd.IntN(4) {
+					words = append(words, fmt.Sprintf("[%s%d.%d.%d]", s.name, k, n, w))
+				}
+				turn := works(append(words, "[end]")...)
+				if rnd.IntN(4) > 0 {
+					if rnd.IntN(2) == 0 {
+						words = nil
+					}
+					turn = fails(classes[rnd.IntN(len(classes))], words...)
+				}
+				s.turns = append(s.turns, turn)
+			}
+			c.scripts, list = append(c.scripts, s), append(list, s)
+		}
+	}
+	c.router = New(list, Options{Log: quiet()})
+	for i := range c.targets {
+		target, _ := c.router.direct(string(rune('a'+i)) + "/m")
+		c.call.Targets = append(c.call.Targets, target)
+	}
+	return c
+}
+
+// counts are the calls that the providers got and those that the attempts name.
+func (c *chance) counts() (got, named int) {
+	for _, s := range c.scripts {
+		got += s.calls
+	}
+	for _, a := range c.call.Attempts {
+		if a.Skipped == "" {
+			named++
+		}
+	}
+	return got, named
+}
+
 // TestNoSplice runs random chains of targets that fail at random: what is shown is always the beginning of one call's text, an error ends it, and the calls are
 // bounded.
 func TestNoSplice(t *testing.T) {
@@ -23,44 +76,9 @@ func TestNoSplice(t *testing.T) {
 	outcomes := map[string]int{}
 	for round := range 3000 {
 		synctest.Test(t, func(t *testing.T) {
-			targets, keys := 1+rnd.IntN(4), 1+rnd.IntN(3)
-			var list []llm.Provider
-			var scripts []*script
-			var ids []string
-			for i := range targets {
-				name := string(rune('a' + i))
-				ids = append(ids, name+"/m")
-				for k := range keys {
-					s := &script{name: name}
-					for n := range 12 {
-						var words []string
-						for w := range rnd.IntN(4) {
-							words = append(words, fmt.Sprintf("[%s%d.%d.%d]", name, k, n, w))
-						}
-						turn := works(append(words, "[end]")...)
-						if rnd.IntN(4) > 0 {
-							if rnd.IntN(2) == 0 {
-								words = nil
-							}
-							turn = fails(classes[rnd.IntN(len(classes))], words...)
-						}
-						s.turns = append(s.turns, turn)
-					}
-					scripts, list = append(scripts, s), append(list, s)
-				}
-			}
-			r := New(list, Options{Log: quiet()})
-			c := &Call{Request: &llm.Request{}}
-			for _, id := range ids {
-				target, err := r.Resolve(t.Context(), id)
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.Targets = append(c.Targets, target)
-			}
-			leave, text, after, failed, finished := rnd.IntN(12), "", 0, false, false
-			n := 0
-			for chunk, err := range r.Stream(t.Context(), c) {
+			c := newChance(t, rnd)
+			leave, text, after, failed, finished, n := rnd.IntN(12), "", 0, false, false, 0
+			for chunk, err := range c.router.Stream(t.Context(), c.call) {
 				if failed {
 					after++
 				}
@@ -77,21 +95,12 @@ func TestNoSplice(t *testing.T) {
 					sources[part[:i]] = true
 				}
 			}
-			calls := 0
-			for _, s := range scripts {
-				calls += s.calls
+			calls, named := c.counts()
+			if len(sources) > 1 || after > 0 || failed && finished || strings.Count(text, "[end]") > 1 || calls != named || calls > c.targets-1+maxCalls+c.targets*(c.keys-1) {
+				t.Errorf("round %d: %q, %d after the error, failed %v, finished %v, %d calls of %d targets with %d keys: %+v", round, text, after, failed, finished, calls, c.targets, c.keys, c.call.Attempts)
 			}
-			made := 0
-			for _, a := range c.Attempts {
-				if a.Skipped == "" {
-					made++
-				}
-			}
-			if len(sources) > 1 || after > 0 || failed && finished || strings.Count(text, "[end]") > 1 || calls != made || calls > targets-1+maxCalls+targets*(keys-1) {
-				t.Errorf("round %d: %q, %d after the error, failed %v, finished %v, %d calls of %d targets with %d keys: %+v", round, text, after, failed, finished, calls, targets, keys, c.Attempts)
-			}
-			if shown := text != "" || finished; shown != (c.Used.ID != "") || shown && c.Attempts[len(c.Attempts)-1].Target.ID != c.Used.ID {
-				t.Errorf("round %d: used %q for %q", round, c.Used.ID, text)
+			if shown := text != "" || finished; shown != (c.call.Used.ID != "") || shown && c.call.Attempts[len(c.call.Attempts)-1].Target.ID != c.call.Used.ID {
+				t.Errorf("round %d: used %q for %q", round, c.call.Used.ID, text)
 			}
 			outcomes[fmt.Sprint(failed, finished, text != "")]++
 		})
@@ -208,72 +217,81 @@ func TestPatience(t *testing.T) {
 	}
 }
 
+// chainTests are chains of models at the providers a, b and c.
+var chainTests = []struct {
+	name  string
+	fails []llm.Class // of the targets in order; empty: it answers
+	names string      // of the models
+	text  string
+	class llm.Class // that is told
+	from  string    // and the provider that it names
+	trace string    // provider and what was done
+}{
+	{"the first answers", []llm.Class{"", ""}, "m m", "a", "", "", "a1"},
+	{"the second answers", []llm.Class{llm.ClassServer, ""}, "m m", "b", "", "", "a1 b1"},
+	{"the third answers", []llm.Class{llm.ClassAuth, llm.ClassNotFound, ""}, "m m m", "c", "", "", "a1 b1 c1"},
+	{"the first is told", []llm.Class{llm.ClassOverloaded, llm.ClassServer}, "m m", "", llm.ClassOverloaded, "a", "a1 b1 b1 b1"},
+	{"no such model is told", []llm.Class{llm.ClassNotFound, llm.ClassServer}, "m m", "", llm.ClassNotFound, "a", "a1 b1 b1 b1"},
+	{"our account gives way", []llm.Class{llm.ClassAuth, llm.ClassBilling, llm.ClassOverloaded}, "m m m", "", llm.ClassOverloaded, "c", "a1 b1 c1 c1 c1"},
+	{"our account alone", []llm.Class{llm.ClassBilling, llm.ClassAuth}, "m m", "", llm.ClassBilling, "a", "a1 b1"},
+	{"the request ends it", []llm.Class{llm.ClassInvalid, ""}, "m m", "", llm.ClassInvalid, "a", "a1"},
+	{"the content ends it", []llm.Class{llm.ClassRefused, ""}, "m m", "", llm.ClassRefused, "a", "a1"},
+	{"too long for the small, not for the large", []llm.Class{llm.ClassContext, "", ""}, "small small large", "c", "", "", "a1 b:context_window c1"},
+	{"too long for all", []llm.Class{llm.ClassContext, ""}, "large small", "", llm.ClassContext, "a", "a1 b:context_window"},
+	{"passed over", []llm.Class{"", ""}, "unfit m", "b", "", "", "a:unsupported b1"},
+	{"passed over and failed", []llm.Class{"", llm.ClassBroken}, "unfit m", "", llm.ClassBroken, "b", "a:unsupported b1 b1 b1"},
+	{"nothing fits", []llm.Class{"", ""}, "unfit unfit", "", llm.ClassInvalid, "a", "a:unsupported b:unsupported"},
+	{"tried again where nothing else fits", []llm.Class{llm.ClassBroken, ""}, "m unfit", "", llm.ClassBroken, "a", "a1 a1 a1 b:unsupported"},
+	{"cooling", []llm.Class{"", ""}, "cooling m", "b", "", "", "a:cooling b1"},
+	{"all cooling", []llm.Class{"", ""}, "cooling cooling", "", llm.ClassOverloaded, "b", "a:cooling b:cooling"},
+	{"tried again where the rest is cooling", []llm.Class{llm.ClassTimeout, ""}, "m cooling", "", llm.ClassTimeout, "a", "a1 a1 a1 b:cooling"},
+}
+
+// unfit is a For that refuses the models of that name.
+func unfit(t Target) (*llm.Request, *llm.Error) {
+	if t.Model == "unfit" {
+		return nil, &llm.Error{Class: llm.ClassInvalid, Provider: t.Provider.Name(), Param: "tools"}
+	}
+	return &llm.Request{}, nil
+}
+
+// newChain makes the providers, which fail with these classes, and brings the circuits of the models named cooling about.
+func newChain(failures []llm.Class, names string) (*Router, *Call) {
+	var list []llm.Provider
+	for i, c := range failures {
+		name := string(rune('a' + i))
+		turn := works(name)
+		if c != "" {
+			turn = func(yield func(llm.Chunk, error) bool) { yield(llm.Chunk{}, &llm.Error{Class: c, Provider: name}) }
+		}
+		list = append(list, &script{name: name, turns: []func(func(llm.Chunk, error) bool){turn}})
+	}
+	windows := map[string]int64{"small": 1000, "large": 2000}
+	r := New(list, Options{Log: quiet(), Lookup: func(_, model string) (catalog.Info, bool) { return catalog.Info{ContextWindow: windows[model]}, true }})
+	call := &Call{Request: &llm.Request{}, For: unfit}
+	for i, model := range strings.Fields(names) {
+		target, _ := r.direct(list[i].Name() + "/" + model)
+		call.Targets = append(call.Targets, target)
+		for model == "cooling" && r.Cooling(target.ID) == 0 {
+			p, _, _ := r.circuits.enter(target)
+			p.settle(&llm.Error{Class: llm.ClassServer}, false)
+		}
+		if model == "cooling" {
+			wait(time.Second) // the later target is tried again later
+		}
+	}
+	if names == "cooling cooling" { // and then the second is nearer
+		r.circuits.byID["a/cooling"].breaker = newBreaker(coolings[2])
+		r.circuits.byID["a/cooling"].breaker.Open()
+	}
+	return r, call
+}
+
 // TestChain: which target comes next, which are passed over, and which failure is told.
 func TestChain(t *testing.T) {
-	type turns = []func(func(llm.Chunk, error) bool)
-	unfit := func(t Target) (*llm.Request, *llm.Error) {
-		if t.Model == "unfit" {
-			return nil, &llm.Error{Class: llm.ClassInvalid, Provider: t.Provider.Name(), Param: "tools"}
-		}
-		return &llm.Request{}, nil
-	}
-	tests := []struct {
-		name  string
-		fails []llm.Class // of the targets in order; empty: it answers
-		names string      // of the models
-		text  string
-		class llm.Class // that is told
-		from  string    // and the provider that it names
-		trace string    // provider and what was done
-	}{
-		{"the first answers", []llm.Class{"", ""}, "m m", "a", "", "", "a1"},
-		{"the second answers", []llm.Class{llm.ClassServer, ""}, "m m", "b", "", "", "a1 b1"},
-		{"the third answers", []llm.Class{llm.ClassAuth, llm.ClassNotFound, ""}, "m m m", "c", "", "", "a1 b1 c1"},
-		{"the first is told", []llm.Class{llm.ClassOverloaded, llm.ClassServer}, "m m", "", llm.ClassOverloaded, "a", "a1 b1 b1 b1"},
-		{"no such model is told", []llm.Class{llm.ClassNotFound, llm.ClassServer}, "m m", "", llm.ClassNotFound, "a", "a1 b1 b1 b1"},
-		{"our account gives way", []llm.Class{llm.ClassAuth, llm.ClassBilling, llm.ClassOverloaded}, "m m m", "", llm.ClassOverloaded, "c", "a1 b1 c1 c1 c1"},
-		{"our account alone", []llm.Class{llm.ClassBilling, llm.ClassAuth}, "m m", "", llm.ClassBilling, "a", "a1 b1"},
-		{"the request ends it", []llm.Class{llm.ClassInvalid, ""}, "m m", "", llm.ClassInvalid, "a", "a1"},
-		{"the content ends it", []llm.Class{llm.ClassRefused, ""}, "m m", "", llm.ClassRefused, "a", "a1"},
-		{"too long for the small, not for the large", []llm.Class{llm.ClassContext, "", ""}, "small small large", "c", "", "", "a1 b:context_window c1"},
-		{"too long for all", []llm.Class{llm.ClassContext, ""}, "large small", "", llm.ClassContext, "a", "a1 b:context_window"},
-		{"passed over", []llm.Class{"", ""}, "unfit m", "b", "", "", "a:unsupported b1"},
-		{"passed over and failed", []llm.Class{"", llm.ClassBroken}, "unfit m", "", llm.ClassBroken, "b", "a:unsupported b1 b1 b1"},
-		{"nothing fits", []llm.Class{"", ""}, "unfit unfit", "", llm.ClassInvalid, "a", "a:unsupported b:unsupported"},
-		{"tried again where nothing else fits", []llm.Class{llm.ClassBroken, ""}, "m unfit", "", llm.ClassBroken, "a", "a1 a1 a1 b:unsupported"},
-		{"cooling", []llm.Class{"", ""}, "cooling m", "b", "", "", "a:cooling b1"},
-		{"all cooling", []llm.Class{"", ""}, "cooling cooling", "", llm.ClassOverloaded, "b", "a:cooling b:cooling"},
-		{"tried again where the rest is cooling", []llm.Class{llm.ClassTimeout, ""}, "m cooling", "", llm.ClassTimeout, "a", "a1 a1 a1 b:cooling"},
-	}
-	for _, tt := range tests {
+	for _, tt := range chainTests {
 		synctest.Test(t, func(t *testing.T) {
-			var list []llm.Provider
-			for i, c := range tt.fails {
-				name := string(rune('a' + i))
-				turn := works(name)
-				if c != "" {
-					turn = func(yield func(llm.Chunk, error) bool) { yield(llm.Chunk{}, &llm.Error{Class: c, Provider: name}) }
-				}
-				list = append(list, &script{name: name, turns: turns{turn}})
-			}
-			windows := map[string]int64{"small": 1000, "large": 2000}
-			r := New(list, Options{Log: quiet(), Lookup: func(_, model string) (catalog.Info, bool) { return catalog.Info{ContextWindow: windows[model]}, true }})
-			call := &Call{Request: &llm.Request{}, For: unfit}
-			for i, model := range strings.Fields(tt.names) {
-				target, _ := r.direct(list[i].Name() + "/" + model)
-				call.Targets = append(call.Targets, target)
-				for model == "cooling" && r.Cooling(target.ID) == 0 {
-					p, _, _ := r.circuits.enter(target)
-					p.settle(&llm.Error{Class: llm.ClassServer}, false)
-				}
-				if model == "cooling" {
-					wait(time.Second) // the later target is tried again later
-				}
-			}
-			if strings.HasPrefix(tt.name, "all cooling") { // and then the second is nearer
-				r.circuits.byID["a/cooling"].breaker = newBreaker(coolings[2])
-				r.circuits.byID["a/cooling"].breaker.Open()
-			}
+			r, call := newChain(tt.fails, tt.names)
 			text, trace := "", []string{}
 			var fail *llm.Error
 			for chunk, err := range r.Stream(t.Context(), call) {
