@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/clawless/clawless/server/api"
-	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
@@ -138,14 +137,4 @@ func chunksOf(ctx context.Context, live *runs.Live, a *dialect.Answer) iter.Seq2
 			}
 		}
 	}
-}
-
-// VisitorsSee reports whether a tenant's visitors may read what its models thought.
-func (c *Chat) VisitorsSee(ctx context.Context) bool {
-	p := auth.From(ctx)
-	if p.Kind != auth.Visitor {
-		return true
-	}
-	t, err := c.Tenant(ctx, p.TenantID)
-	return err == nil && t.Settings.ThinkingInWidget
 }

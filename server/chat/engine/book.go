@@ -38,6 +38,7 @@ func (c *Engine) Book(ctx context.Context, q db.Querier, k *Call, cause error, n
 	return routes.Insert(ctx, q, k.decision(lines, now))
 }
 
+// Charged reports whether a call that ended with the fault costs anything.
 func (k *Call) Charged(cause error) bool {
 	return cause == nil || k.Answer.Started() || k.seen != nil && k.seen.Started() || fault.Is(cause, fault.Canceled) || Stopped(cause)
 }

@@ -128,37 +128,41 @@ func (wordless) NativeSchema(*llm.Request) bool { return false }
 
 const objectFormat = `{"type":"json_object"}`
 
+var scriptUsage = &llm.Usage{Input: 10, Output: 5}
+
+func whole(text string) []llm.Chunk {
+	return []llm.Chunk{{Text: text}, {FinishReason: llm.FinishStop, Usage: scriptUsage}}
+}
+
+var repeatedCall = []llm.Chunk{{ToolCalls: []llm.ToolCallDelta{{ID: "c", Name: "find", Arguments: `{"q": 1}`}}}, {FinishReason: llm.FinishToolCalls, Usage: scriptUsage}}
+var pastCall = []llm.Message{{Role: "user", Content: llm.Text("x")}, {Role: "assistant", ToolCalls: []llm.ToolCall{{ID: "a", Function: llm.ToolCallFunction{Name: "find", Arguments: `{"q":1}`}}}}, {Role: "tool", ToolCallID: "a"}}
+
+var escalations = []struct {
+	name    string
+	plan    plan.Plan
+	format  string
+	history []llm.Message
+	answers [][]llm.Chunk
+	asked   string // the targets, in order
+	text    string
+	reason  policy.Reason
+	wasted  int
+	code    fault.Code
+}{
+	{"a good answer", pair(), "", nil, [][]llm.Chunk{whole("fine")}, "lab/weak", "fine", policy.ReasonScore, 0, ""},
+	{"an empty one", pair(), "", nil, [][]llm.Chunk{{{FinishReason: llm.FinishStop, Usage: scriptUsage}}, whole("strong")}, "lab/weak lab/strong", "strong", policy.ReasonEscalation, 1, ""},
+	{"an empty one in one piece with its thoughts", pair(), "", nil, [][]llm.Chunk{{{Reasoning: "hm", FinishReason: llm.FinishStop, Usage: scriptUsage}}, whole("strong")}, "lab/weak lab/strong", "strong", policy.ReasonEscalation, 1, ""},
+	{"both empty", pair(), "", nil, [][]llm.Chunk{{{FinishReason: llm.FinishStop, Usage: scriptUsage}}, {{FinishReason: llm.FinishStop, Usage: scriptUsage}}}, "lab/weak lab/strong", "", policy.ReasonEscalation, 1, ""},
+	{"an empty one of a named model", single(), "", nil, [][]llm.Chunk{{{FinishReason: llm.FinishStop, Usage: scriptUsage}}}, "lab/weak", "", policy.ReasonExplicit, 0, ""},
+	{"bad JSON", pair(), objectFormat, nil, [][]llm.Chunk{whole("no"), whole(`{"a":1}`)}, "lab/weak lab/strong", `{"a":1}`, policy.ReasonEscalation, 1, ""},
+	{"good JSON", pair(), objectFormat, nil, [][]llm.Chunk{whole(`{"a":2}`)}, "lab/weak", `{"a":2}`, policy.ReasonScore, 0, ""},
+	{"good JSON in one piece", pair(), objectFormat, nil, [][]llm.Chunk{{{Text: `{"a":2}`, FinishReason: llm.FinishStop, Usage: scriptUsage}}}, "lab/weak", `{"a":2}`, policy.ReasonScore, 0, ""},
+	{"a repeated call", pair(), "", pastCall, [][]llm.Chunk{repeatedCall, whole("strong")}, "lab/weak lab/strong", "strong", policy.ReasonEscalation, 1, ""},
+	{"a repeated call of the named model", single(), "", pastCall, [][]llm.Chunk{repeatedCall}, "lab/weak", "", policy.ReasonExplicit, 0, ""},
+}
+
 func TestEscalation(t *testing.T) {
-	usage := &llm.Usage{Input: 10, Output: 5}
-	end := func(text string) []llm.Chunk {
-		return []llm.Chunk{{Text: text}, {FinishReason: llm.FinishStop, Usage: usage}}
-	}
-	repeated := []llm.Chunk{{ToolCalls: []llm.ToolCallDelta{{ID: "c", Name: "find", Arguments: `{"q": 1}`}}}, {FinishReason: llm.FinishToolCalls, Usage: usage}}
-	past := []llm.Message{{Role: "user", Content: llm.Text("x")}, {Role: "assistant", ToolCalls: []llm.ToolCall{{ID: "a", Function: llm.ToolCallFunction{Name: "find", Arguments: `{"q":1}`}}}}, {Role: "tool", ToolCallID: "a"}}
-	tests := []struct {
-		name    string
-		plan    plan.Plan
-		format  string
-		history []llm.Message
-		answers [][]llm.Chunk
-		asked   string // the targets, in order
-		text    string
-		reason  policy.Reason
-		wasted  int
-		code    fault.Code
-	}{
-		{"a good answer", pair(), "", nil, [][]llm.Chunk{end("fine")}, "lab/weak", "fine", policy.ReasonScore, 0, ""},
-		{"an empty one", pair(), "", nil, [][]llm.Chunk{{{FinishReason: llm.FinishStop, Usage: usage}}, end("strong")}, "lab/weak lab/strong", "strong", policy.ReasonEscalation, 1, ""},
-		{"an empty one in one piece with its thoughts", pair(), "", nil, [][]llm.Chunk{{{Reasoning: "hm", FinishReason: llm.FinishStop, Usage: usage}}, end("strong")}, "lab/weak lab/strong", "strong", policy.ReasonEscalation, 1, ""},
-		{"both empty", pair(), "", nil, [][]llm.Chunk{{{FinishReason: llm.FinishStop, Usage: usage}}, {{FinishReason: llm.FinishStop, Usage: usage}}}, "lab/weak lab/strong", "", policy.ReasonEscalation, 1, ""},
-		{"an empty one of a named model", single(), "", nil, [][]llm.Chunk{{{FinishReason: llm.FinishStop, Usage: usage}}}, "lab/weak", "", policy.ReasonExplicit, 0, ""},
-		{"bad JSON", pair(), objectFormat, nil, [][]llm.Chunk{end("no"), end(`{"a":1}`)}, "lab/weak lab/strong", `{"a":1}`, policy.ReasonEscalation, 1, ""},
-		{"good JSON", pair(), objectFormat, nil, [][]llm.Chunk{end(`{"a":2}`)}, "lab/weak", `{"a":2}`, policy.ReasonScore, 0, ""},
-		{"good JSON in one piece", pair(), objectFormat, nil, [][]llm.Chunk{{{Text: `{"a":2}`, FinishReason: llm.FinishStop, Usage: usage}}}, "lab/weak", `{"a":2}`, policy.ReasonScore, 0, ""},
-		{"a repeated call", pair(), "", past, [][]llm.Chunk{repeated, end("strong")}, "lab/weak lab/strong", "strong", policy.ReasonEscalation, 1, ""},
-		{"a repeated call of the named model", single(), "", past, [][]llm.Chunk{repeated}, "lab/weak", "", policy.ReasonExplicit, 0, ""},
-	}
-	for _, tt := range tests {
+	for _, tt := range escalations {
 		t.Run(tt.name, func(t *testing.T) {
 			asked := ""
 			c := newEngine(t, func(call *router.Call, yield func(llm.Chunk, error) bool) {

@@ -108,6 +108,7 @@ func (c *Engine) Metered(ctx context.Context, k *Call) iter.Seq2[llm.Chunk, erro
 	}
 }
 
+// Internal is the fault of what should not happen.
 func Internal() error {
 	return fault.New(fault.Internal, "internal error; quote the request id to the operator")
 }

@@ -90,6 +90,7 @@ func (k *Call) Headers(ctx context.Context) {
 	}
 }
 
+// CostHeaders repeats a receipt in headers: how many attempts there were, and what they cost.
 func CostHeaders(ctx context.Context, r dialect.Receipt) {
 	api.SetHeader(ctx, "Clawless-Attempts", strconv.Itoa(len(r.Attempts)))
 	if r.CostMicros != nil {

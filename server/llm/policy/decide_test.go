@@ -34,53 +34,54 @@ func with(a Ask, change func(*Ask)) Ask {
 	return a
 }
 
+var decisions = []struct {
+	name   string
+	rules  Rules
+	ask    Ask
+	change func(m []Model)
+	chain  string
+	reason Reason
+	skips  string
+}{
+	{"an easy one", rules(), scored(0.2), nil, "weak little strong big", ReasonScore, ""},
+	{"a hard one", rules(), scored(0.8), nil, "strong big weak little", ReasonScore, ""},
+	{"one at the threshold", rules(), scored(0.5), nil, "weak little strong big", ReasonScore, ""},
+	{"no signal", rules(), Ask{Model: Auto, Micros: -1}, nil, "weak little strong big", ReasonDefault, ""},
+	{"no signal, and a strong default", Rules{Default: "strong", Weak: "weak", Strong: "strong"}, Ask{Model: Auto, Micros: -1}, nil, "strong weak", ReasonDefault, ""},
+	{"it stays up", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "strong", time.Minute }), nil, "strong big weak little", ReasonSticky, ""},
+	{"it stays up after a fallback of that class", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "big", time.Minute }), nil, "strong big weak little", ReasonSticky, ""},
+	{"it goes down after a pause", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "strong", 5*time.Minute }), nil, "weak little strong big", ReasonScore, ""},
+	{"it goes up freely", rules(), with(scored(0.9), func(a *Ask) { a.Last = "weak" }), nil, "strong big weak little", ReasonScore, ""},
+	{"it stays down without a signal", rules(), with(Ask{Model: Auto, Micros: -1}, func(a *Ask) { a.Last = "weak" }), nil, "weak little strong big", ReasonSticky, ""},
+	{"images", rules(), with(scored(0.1), func(a *Ask) { a.Vision = true }), func(m []Model) { m[0].Info.Vision = false }, "strong big little", ReasonGate, "weak:no_vision"},
+	{"tools", rules(), with(scored(0.9), func(a *Ask) { a.Tools = true }), func(m []Model) { m[1].Info.Tools = false }, "weak little big", ReasonGate, "strong:no_tools"},
+	{"a schema", rules(), with(scored(0.1), func(a *Ask) { a.Schema = true }), func(m []Model) { m[0].Info.Schema = false }, "strong big little", ReasonGate, "weak:no_json_schema"},
+	{"a level of thinking", rules(), with(scored(0.1), func(a *Ask) { a.Effort = llm.EffortHigh }), func(m []Model) { m[0].Info.Efforts = nil }, "strong big little", ReasonGate, "weak:no_thinking_level"},
+	{"no thinking where there is none", rules(), with(scored(0.1), func(a *Ask) { a.Effort = llm.EffortOff }), func(m []Model) { m[0].Info.Efforts = nil }, "weak", ReasonGate, "little:no_thinking_level strong:no_thinking_level big:no_thinking_level"},
+	{"a long conversation", rules(), with(scored(0.1), func(a *Ask) { a.Input = 9000 }), func(m []Model) { m[2].Info.ContextWindow = 100_000 }, "big", ReasonGate, "strong:context_window weak:context_window little:context_window"},
+	{"a long answer", rules(), with(scored(0.1), func(a *Ask) { a.Output = 7950 }), func(m []Model) { m[1].Info.ContextWindow = 100_000 }, "strong", ReasonGate, "big:context_window weak:context_window little:context_window"},
+	{"tiers", rules(), scored(0.9), func(m []Model) { m[1].Denied, m[2].Denied = SkipTier, SkipNotAllowed }, "weak little", ReasonGate, "strong:tier big:not_allowed"},
+	{"an unknown price", rules(), scored(0.9), func(m []Model) { m[1].Info.Priced = false }, "weak little big", ReasonGate, "strong:price_unknown"},
+	{"an unknown model", Rules{Weak: "weak", Strong: "gone"}, scored(0.9), nil, "weak", ReasonGate, "gone:unknown_model"},
+	{"little money", rules(), with(scored(0.9), func(a *Ask) { a.Micros = 1000 }), nil, "weak", ReasonGate, "little:budget strong:budget big:budget"},
+	{"no money", rules(), with(scored(0.9), func(a *Ask) { a.Micros = 0 }), nil, "", ReasonGate, "weak:budget little:budget strong:budget big:budget"},
+	{"a circuit", rules(), scored(0.9), func(m []Model) { m[1].Cooling = time.Second }, "weak little big", ReasonGate, "strong:cooling"},
+	{"circuits everywhere", Rules{Weak: "weak", Strong: "strong"}, scored(0.9), func(m []Model) { m[0].Cooling, m[1].Cooling = 1, 1 }, "weak strong", ReasonGate, ""},
+	{"an embedding model", Rules{Weak: "weak", Strong: "strong"}, scored(0.9), func(m []Model) { m[1].Info.Embedding = true }, "weak", ReasonGate, "strong:embedding_model"},
+	{"no rules", Rules{}, scored(0.9), nil, "", ReasonGate, ""},
+	{"one model for both", Rules{Weak: "weak", Strong: "weak"}, scored(0.9), nil, "weak", ReasonGate, ""},
+	{"a strong model alone", Rules{Strong: "strong"}, scored(0.1), nil, "strong", ReasonDefault, ""},
+	{"a named model", rules(), Ask{Model: "strong", Micros: -1}, nil, "strong", ReasonExplicit, ""},
+	{"a named model with a fallback", rules(), Ask{Model: "strong", Fallback: true, Micros: -1}, nil, "strong big little", ReasonExplicit, ""},
+	{"a named model that cools", rules(), Ask{Model: "strong", Micros: -1}, func(m []Model) { m[1].Cooling = 1 }, "strong", ReasonExplicit, ""},
+	{"a named model without a price", rules(), Ask{Model: "strong", Micros: -1}, func(m []Model) { m[1].Info.Priced = false }, "strong", ReasonExplicit, ""},
+	{"a named model without a price, and a cap", rules(), Ask{Model: "strong", Micros: 1e9}, func(m []Model) { m[1].Info.Priced = false }, "", ReasonExplicit, "strong:price_unknown"},
+	{"a named model of another tier", rules(), Ask{Model: "strong", Micros: -1}, func(m []Model) { m[1].Denied = SkipTier }, "", ReasonExplicit, "strong:tier"},
+	{"a named model that nobody knows", rules(), Ask{Model: "x", Micros: -1}, func(m []Model) { m[0] = Model{ID: "x"} }, "x", ReasonExplicit, ""},
+}
+
 func TestDecide(t *testing.T) {
-	tests := []struct {
-		name   string
-		rules  Rules
-		ask    Ask
-		change func(m []Model)
-		chain  string
-		reason Reason
-		skips  string
-	}{
-		{"an easy one", rules(), scored(0.2), nil, "weak little strong big", ReasonScore, ""},
-		{"a hard one", rules(), scored(0.8), nil, "strong big weak little", ReasonScore, ""},
-		{"one at the threshold", rules(), scored(0.5), nil, "weak little strong big", ReasonScore, ""},
-		{"no signal", rules(), Ask{Model: Auto, Micros: -1}, nil, "weak little strong big", ReasonDefault, ""},
-		{"no signal, and a strong default", Rules{Default: "strong", Weak: "weak", Strong: "strong"}, Ask{Model: Auto, Micros: -1}, nil, "strong weak", ReasonDefault, ""},
-		{"it stays up", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "strong", time.Minute }), nil, "strong big weak little", ReasonSticky, ""},
-		{"it stays up after a fallback of that class", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "big", time.Minute }), nil, "strong big weak little", ReasonSticky, ""},
-		{"it goes down after a pause", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "strong", 5*time.Minute }), nil, "weak little strong big", ReasonScore, ""},
-		{"it goes up freely", rules(), with(scored(0.9), func(a *Ask) { a.Last = "weak" }), nil, "strong big weak little", ReasonScore, ""},
-		{"it stays down without a signal", rules(), with(Ask{Model: Auto, Micros: -1}, func(a *Ask) { a.Last = "weak" }), nil, "weak little strong big", ReasonSticky, ""},
-		{"images", rules(), with(scored(0.1), func(a *Ask) { a.Vision = true }), func(m []Model) { m[0].Info.Vision = false }, "strong big little", ReasonGate, "weak:no_vision"},
-		{"tools", rules(), with(scored(0.9), func(a *Ask) { a.Tools = true }), func(m []Model) { m[1].Info.Tools = false }, "weak little big", ReasonGate, "strong:no_tools"},
-		{"a schema", rules(), with(scored(0.1), func(a *Ask) { a.Schema = true }), func(m []Model) { m[0].Info.Schema = false }, "strong big little", ReasonGate, "weak:no_json_schema"},
-		{"a level of thinking", rules(), with(scored(0.1), func(a *Ask) { a.Effort = llm.EffortHigh }), func(m []Model) { m[0].Info.Efforts = nil }, "strong big little", ReasonGate, "weak:no_thinking_level"},
-		{"no thinking where there is none", rules(), with(scored(0.1), func(a *Ask) { a.Effort = llm.EffortOff }), func(m []Model) { m[0].Info.Efforts = nil }, "weak", ReasonGate, "little:no_thinking_level strong:no_thinking_level big:no_thinking_level"},
-		{"a long conversation", rules(), with(scored(0.1), func(a *Ask) { a.Input = 9000 }), func(m []Model) { m[2].Info.ContextWindow = 100_000 }, "big", ReasonGate, "strong:context_window weak:context_window little:context_window"},
-		{"a long answer", rules(), with(scored(0.1), func(a *Ask) { a.Output = 7950 }), func(m []Model) { m[1].Info.ContextWindow = 100_000 }, "strong", ReasonGate, "big:context_window weak:context_window little:context_window"},
-		{"tiers", rules(), scored(0.9), func(m []Model) { m[1].Denied, m[2].Denied = SkipTier, SkipNotAllowed }, "weak little", ReasonGate, "strong:tier big:not_allowed"},
-		{"an unknown price", rules(), scored(0.9), func(m []Model) { m[1].Info.Priced = false }, "weak little big", ReasonGate, "strong:price_unknown"},
-		{"an unknown model", Rules{Weak: "weak", Strong: "gone"}, scored(0.9), nil, "weak", ReasonGate, "gone:unknown_model"},
-		{"little money", rules(), with(scored(0.9), func(a *Ask) { a.Micros = 1000 }), nil, "weak", ReasonGate, "little:budget strong:budget big:budget"},
-		{"no money", rules(), with(scored(0.9), func(a *Ask) { a.Micros = 0 }), nil, "", ReasonGate, "weak:budget little:budget strong:budget big:budget"},
-		{"a circuit", rules(), scored(0.9), func(m []Model) { m[1].Cooling = time.Second }, "weak little big", ReasonGate, "strong:cooling"},
-		{"circuits everywhere", Rules{Weak: "weak", Strong: "strong"}, scored(0.9), func(m []Model) { m[0].Cooling, m[1].Cooling = 1, 1 }, "weak strong", ReasonGate, ""},
-		{"an embedding model", Rules{Weak: "weak", Strong: "strong"}, scored(0.9), func(m []Model) { m[1].Info.Embedding = true }, "weak", ReasonGate, "strong:embedding_model"},
-		{"no rules", Rules{}, scored(0.9), nil, "", ReasonGate, ""},
-		{"one model for both", Rules{Weak: "weak", Strong: "weak"}, scored(0.9), nil, "weak", ReasonGate, ""},
-		{"a strong model alone", Rules{Strong: "strong"}, scored(0.1), nil, "strong", ReasonDefault, ""},
-		{"a named model", rules(), Ask{Model: "strong", Micros: -1}, nil, "strong", ReasonExplicit, ""},
-		{"a named model with a fallback", rules(), Ask{Model: "strong", Fallback: true, Micros: -1}, nil, "strong big little", ReasonExplicit, ""},
-		{"a named model that cools", rules(), Ask{Model: "strong", Micros: -1}, func(m []Model) { m[1].Cooling = 1 }, "strong", ReasonExplicit, ""},
-		{"a named model without a price", rules(), Ask{Model: "strong", Micros: -1}, func(m []Model) { m[1].Info.Priced = false }, "strong", ReasonExplicit, ""},
-		{"a named model without a price, and a cap", rules(), Ask{Model: "strong", Micros: 1e9}, func(m []Model) { m[1].Info.Priced = false }, "", ReasonExplicit, "strong:price_unknown"},
-		{"a named model of another tier", rules(), Ask{Model: "strong", Micros: -1}, func(m []Model) { m[1].Denied = SkipTier }, "", ReasonExplicit, "strong:tier"},
-		{"a named model that nobody knows", rules(), Ask{Model: "x", Micros: -1}, func(m []Model) { m[0] = Model{ID: "x"} }, "x", ReasonExplicit, ""},
-	}
-	for _, tt := range tests {
+	for _, tt := range decisions {
 		t.Run(tt.name, func(t *testing.T) {
 			m := facts()
 			if tt.change != nil {
