@@ -89,12 +89,16 @@ func (r *replay) adopt(ctx context.Context, tenantID string, rules policy.Rules)
 	return refuse(bad)
 }
 
-// refuse makes a fault of bad fields; nil when there are none.
+// refuse makes a fault of bad fields, all of them in its message; nil when there are none.
 func refuse(bad []fault.Detail) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	f := fault.New(fault.ValidationFailed, "%s: %s", bad[0].Field, bad[0].Message).WithParam(bad[0].Field)
+	words := make([]string, len(bad))
+	for i, d := range bad {
+		words[i] = d.Field + ": " + d.Message
+	}
+	f := fault.New(fault.ValidationFailed, "%s", strings.Join(words, "; ")).WithParam(bad[0].Field)
 	f.Details = bad
 	return f
 }

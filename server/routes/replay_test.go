@@ -255,7 +255,7 @@ func TestReplayRefuses(t *testing.T) {
 			for _, d := range fault.From(err).Details {
 				got = append(got, d.Field+": "+d.Message)
 			}
-			if strings.Join(got, "; ") != tt.want {
+			if strings.Join(got, "; ") != tt.want || fault.From(err).Message != tt.want {
 				t.Errorf("got  %s\nwant %s", strings.Join(got, "; "), tt.want)
 			}
 		})
