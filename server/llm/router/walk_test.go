@@ -315,26 +315,28 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestReaderPanics: what is to be noted is noted, and a probe does not stay out for good.
-func TestReaderPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		attempts := 0
-		p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){works("x")}}
-		r := New([]llm.Provider{p}, Options{Log: quiet(), OnAttempt: func(Attempt) { attempts++ }})
-		target, _ := r.direct("a/m")
-		for r.Cooling("a/m") == 0 {
-			pass, _, _ := r.circuits.enter(target)
-			pass.settle(&llm.Error{Class: llm.ClassServer}, false)
-		}
-		wait(30 * time.Second)
-		func() {
-			defer func() { _ = recover() }()
-			for range r.Stream(t.Context(), &Call{Targets: []Target{target}, Request: &llm.Request{}}) {
-				panic("the reader")
+// TestPanics: what is to be noted is noted, and a probe does not stay out for good, whoever panics.
+func TestPanics(t *testing.T) {
+	for name, turn := range map[string]func(func(llm.Chunk, error) bool){"the reader": works("x"), "the driver": func(func(llm.Chunk, error) bool) { panic("the driver") }} {
+		synctest.Test(t, func(t *testing.T) {
+			attempts := 0
+			p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){turn, works("fine")}}
+			r := New([]llm.Provider{p}, Options{Log: quiet(), OnAttempt: func(Attempt) { attempts++ }})
+			target, _ := r.direct("a/m")
+			for r.Cooling("a/m") == 0 {
+				pass, _, _ := r.circuits.enter(target)
+				pass.settle(&llm.Error{Class: llm.ClassServer}, false)
 			}
-		}()
-		if attempts != 1 || r.Cooling("a/m") != 0 {
-			t.Errorf("%d attempts, open for %v", attempts, r.Cooling("a/m"))
-		}
-	})
+			wait(30 * time.Second)
+			func() {
+				defer func() { _ = recover() }()
+				for range r.Stream(t.Context(), &Call{Targets: []Target{target}, Request: &llm.Request{}}) {
+					panic("the reader")
+				}
+			}()
+			if _, text, fail := stream(t, r, "a/m"); text != "fine" || fail != nil || attempts != 2 {
+				t.Errorf("%s: %d attempts, then %q, %v", name, attempts, text, fail)
+			}
+		})
+	}
 }
