@@ -71,26 +71,28 @@ var upstreamFailures = []struct {
 	code   string
 	has    []string
 	retry  string
+	calls  int // of the provider; what may pass is tried three times
 }{
-	{"400 keeps the words", refuse(400, "application/json", `{"error":{"message":"bad schema","type":"invalid_request_error","param":"tools[0]","code":"invalid_function"}}`), 400, "invalid_function", []string{"bad schema", `"param":"tools[0]"`}, ""},
-	{"context length", refuse(400, "application/json", `{"error":{"message":"This model's maximum context length is 8192 tokens","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}`), 400, "context_length_exceeded", []string{"maximum context length"}, ""},
-	{"413", refuse(413, "application/json", `{"error":{"message":"too big","type":"invalid_request_error"}}`), 413, "invalid_request", []string{"too big"}, ""},
-	{"422", refuse(422, "application/json", `{"detail":"no such parameter"}`), 422, "invalid_request", []string{"no such parameter"}, ""},
-	{"401 is ours", refuse(401, "application/json", `{"error":{"message":"Incorrect API key provided: `+labKey+`","code":"invalid_api_key"}}`), 502, "provider_error", []string{"lab"}, ""},
-	{"403 is ours", refuse(403, "application/json", `{"error":{"message":"org `+secretHost+` is not allowed"}}`), 502, "provider_error", []string{"lab"}, ""},
-	{"402", refuse(402, "application/json", `{"error":{"message":"no credits at `+secretHost+`"}}`), 502, "provider_error", nil, ""},
-	{"404", refuse(404, "application/json", `{"error":{"message":"model gone","code":"model_not_found"}}`), 404, "model_not_found", []string{`"param":"model"`}, ""},
-	{"429 with a wait", refuse(429, "application/json", `{"error":{"message":"slow down `+secretHost+`"}}`, "Retry-After", "7"), 429, "rate_limit_exceeded", nil, "7"},
-	{"429 of money is not the tenant's", refuse(429, "application/json", `{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}`), 502, "provider_error", nil, ""},
-	{"500 in HTML", refuse(500, "text/html", "<html>"+secretHost+"</html>"), 502, "provider_error", nil, ""},
-	{"503", refuse(503, "text/plain", secretHost), 503, "provider_overloaded", nil, ""},
-	{"529", refuse(529, "application/json", `{"type":"error","error":{"type":"overloaded_error","message":"`+secretHost+`"}}`), 503, "provider_overloaded", nil, ""},
-	{"a redirect", refuse(302, "text/html", secretHost, "Location", "http://"+secretHost+"/"), 502, "provider_unreachable", nil, ""},
-	{"200 in HTML", refuse(200, "text/html", "<html>"+secretHost), 502, "stream_broken", nil, ""},
-	{"200 and cut JSON", refuse(200, "application/json", `{"choices":[{"mess`), 502, "stream_broken", nil, ""},
-	{"200 without choices", refuse(200, "application/json", `{"object":"chat.completion","choices":[]}`), 502, "stream_broken", nil, ""},
-	{"200 with an error", refuse(200, "application/json", `{"error":{"message":"overloaded `+secretHost+`","type":"server_error"}}`), 502, "provider_error", nil, ""},
-	{"an empty 200", refuse(200, "application/json", ``), 502, "stream_broken", nil, ""},
+	{"400 keeps the words", refuse(400, "application/json", `{"error":{"message":"bad schema","type":"invalid_request_error","param":"tools[0]","code":"invalid_function"}}`), 400, "invalid_function", []string{"bad schema", `"param":"tools[0]"`}, "", 1},
+	{"context length", refuse(400, "application/json", `{"error":{"message":"This model's maximum context length is 8192 tokens","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}`), 400, "context_length_exceeded", []string{"maximum context length"}, "", 1},
+	{"413", refuse(413, "application/json", `{"error":{"message":"too big","type":"invalid_request_error"}}`), 413, "invalid_request", []string{"too big"}, "", 1},
+	{"422", refuse(422, "application/json", `{"detail":"no such parameter"}`), 422, "invalid_request", []string{"no such parameter"}, "", 1},
+	{"401 is ours", refuse(401, "application/json", `{"error":{"message":"Incorrect API key provided: `+labKey+`","code":"invalid_api_key"}}`), 502, "provider_error", []string{"lab"}, "", 1},
+	{"403 is ours", refuse(403, "application/json", `{"error":{"message":"org `+secretHost+` is not allowed"}}`), 502, "provider_error", []string{"lab"}, "", 1},
+	{"402", refuse(402, "application/json", `{"error":{"message":"no credits at `+secretHost+`"}}`), 502, "provider_error", nil, "", 1},
+	{"404", refuse(404, "application/json", `{"error":{"message":"model gone","code":"model_not_found"}}`), 404, "model_not_found", []string{`"param":"model"`}, "", 1},
+	{"429 with a long wait", refuse(429, "application/json", `{"error":{"message":"slow down `+secretHost+`"}}`, "Retry-After", "75"), 429, "rate_limit_exceeded", nil, "75", 1},
+	{"429 that lasts", refuse(429, "application/json", `{"error":{"message":"slow down `+secretHost+`"}}`, "Retry-After", "0"), 429, "rate_limit_exceeded", nil, "", 3},
+	{"429 of money is not the tenant's", refuse(429, "application/json", `{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}`), 502, "provider_error", nil, "", 1},
+	{"500 in HTML", refuse(500, "text/html", "<html>"+secretHost+"</html>"), 502, "provider_error", nil, "", 3},
+	{"503", refuse(503, "text/plain", secretHost), 503, "provider_overloaded", nil, "", 3},
+	{"529", refuse(529, "application/json", `{"type":"error","error":{"type":"overloaded_error","message":"`+secretHost+`"}}`), 503, "provider_overloaded", nil, "", 3},
+	{"a redirect", refuse(302, "text/html", secretHost, "Location", "http://"+secretHost+"/"), 502, "provider_unreachable", nil, "", 1},
+	{"200 in HTML", refuse(200, "text/html", "<html>"+secretHost), 502, "stream_broken", nil, "", 3},
+	{"200 and cut JSON", refuse(200, "application/json", `{"choices":[{"mess`), 502, "stream_broken", nil, "", 3},
+	{"200 without choices", refuse(200, "application/json", `{"object":"chat.completion","choices":[]}`), 502, "stream_broken", nil, "", 3},
+	{"200 with an error", refuse(200, "application/json", `{"error":{"message":"overloaded `+secretHost+`","type":"server_error"}}`), 502, "provider_error", nil, "", 3},
+	{"an empty 200", refuse(200, "application/json", ``), 502, "stream_broken", nil, "", 3},
 }
 
 func TestCompatUpstreamFailures(t *testing.T) {
@@ -99,8 +101,8 @@ func TestCompatUpstreamFailures(t *testing.T) {
 	for i, c := range upstreamFailures {
 		for _, stream := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, stream %v", c.name, stream), func(t *testing.T) {
-				model := r.up.on(fmt.Sprint("fail", i), c.script)
-				before := len(r.up.calls(model))
+				t.Parallel() // the waits between retries pass together
+				model := r.up.on(fmt.Sprint("fail", i, stream), c.script)
 				a := r.do(post(acme.Key, ask(model, "hi "+canary, map[string]any{"stream": stream})))
 				a.envelope(t)
 				if a.status != c.status || a.problem(t).Code != c.code {
@@ -119,8 +121,8 @@ func TestCompatUpstreamFailures(t *testing.T) {
 						t.Errorf("tells %s: %s", s, a.body)
 					}
 				}
-				if n := len(r.up.calls(model)) - before; n != 1 {
-					t.Errorf("%d calls of the provider", n)
+				if n := len(r.up.calls(model)); n != c.calls {
+					t.Errorf("%d calls of the provider, want %d", n, c.calls)
 				}
 			})
 		}

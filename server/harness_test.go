@@ -109,6 +109,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   []byte
+	path   string // that was asked for
 }
 
 // request describes one call. Key is a bearer credential; Body may be a string, raw bytes or anything that marshals.
@@ -170,7 +171,7 @@ func (r *rig) do(q request) reply {
 	if err != nil {
 		r.t.Fatalf("%s %s: read: %v", q.Method, q.Path, err)
 	}
-	return reply{res.StatusCode, res.Header, body}
+	return reply{res.StatusCode, res.Header, body, q.Path}
 }
 
 // want carries out a call, demands its status and reads the answer into v unless that is nil.
@@ -254,13 +255,22 @@ func (r *rig) play(t *testing.T, list []scenario) {
 	}
 }
 
-// envelope demands the four keys of OpenAI's error and our two, and the same request id in the header.
+// envelope demands the four keys of OpenAI's error and our two, and the same request id in the header. Where Anthropic's dialect is spoken its two keys are around them.
 func (a reply) envelope(t testing.TB) {
 	t.Helper()
 	var e struct {
-		Error map[string]json.RawMessage `json:"error"`
+		Type      string                     `json:"type"`
+		Error     map[string]json.RawMessage `json:"error"`
+		RequestID string                     `json:"request_id"`
 	}
 	a.read(t, &e)
+	if path, _, _ := strings.Cut(a.path, "?"); path == "/v1/messages" || strings.HasPrefix(path, "/v1/messages/") {
+		if e.Type != "error" || e.RequestID != a.header.Get("X-Request-Id") || !strings.HasSuffix(a.problem(t).Type, "_error") && a.status != 413 {
+			t.Errorf("not a failure in Anthropic's form: %s", a.body)
+		}
+	} else if e.Type != "" || e.RequestID != "" {
+		t.Errorf("a failure in Anthropic's form at %s: %s", path, a.body)
+	}
 	for _, k := range []string{"message", "type", "param", "code", "details", "request_id"} {
 		if _, ok := e.Error[k]; !ok {
 			t.Errorf("error envelope lacks %s: %s", k, a.body)
