@@ -598,8 +598,8 @@ type ExplainedCandidate struct {
 	// Why The same in words, or why it would be tried
 	Why string `json:"why"`
 
-	// EstimatedCostMicros Micro-dollars for the estimated tokens; null when its price is unknown
-	EstimatedCostMicros int64 `json:"estimated_cost_micros"`
+	// EstimatedCostMicros Micro-dollars for the estimated tokens; absent when its price is unknown
+	EstimatedCostMicros *int64 `json:"estimated_cost_micros,omitempty"`
 }
 
 // ExplainedError defines model for ExplainedError.

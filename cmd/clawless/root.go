@@ -16,6 +16,7 @@ import (
 	"github.com/clawless/clawless/cmd/clawless/models"
 	"github.com/clawless/clawless/cmd/clawless/openapi"
 	"github.com/clawless/clawless/cmd/clawless/providers"
+	"github.com/clawless/clawless/cmd/clawless/routes"
 	"github.com/clawless/clawless/cmd/clawless/serve"
 	"github.com/clawless/clawless/cmd/clawless/sessions"
 	"github.com/clawless/clawless/cmd/clawless/tenants"
@@ -35,7 +36,7 @@ func newRoot(env *cli.Env) *cobra.Command {
 	root.AddCommand(
 		demo.New(env), serve.New(env), migrate.New(env), openapi.New(env),
 		tenants.New(env), keys.New(env), widgets.New(env), providers.New(env),
-		chat.New(env), sessions.New(env), models.New(env),
+		chat.New(env), sessions.New(env), models.New(env), routes.New(env),
 		login.New(env), config.New(env), doctor.New(env), version.New(env), completion.New(env),
 		docs.New(env, func() *cobra.Command { return root }),
 	)
