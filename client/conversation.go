@@ -10,12 +10,17 @@ import (
 
 // ConversationOptions say how a conversation begins. All may be left out.
 type ConversationOptions struct {
-	SessionID    string // goes on with this session; the other fields are then not used, but for Model
-	Model        string // provider/model; empty takes the session's, else the tenant's default
+	SessionID    string // goes on with this session; of the other fields those are then used that are sent with every turn
 	Title        string // empty takes the first words of the first message
 	SystemPrompt string // empty takes the tenant's
 	User         string // your id of the end user
 	Metadata     map[string]string
+
+	// These are sent with every turn whose request does not say otherwise. A new session keeps Model and Thinking for its later turns.
+	Model          string   // provider/model, or auto to have one chosen for each turn; empty takes the session's, else the tenant's default
+	Thinking       string   // off, minimal, low, medium or high; empty takes the session's, else the tenant's
+	Fallback       bool     // another model may answer when the chosen one fails: one of its class, or of the tenant's list
+	FallbackModels []string // the models that may, in order, before those; they imply Fallback
 }
 
 // Conversation is a session that is made when it is first needed. Its turns come one after another; the server makes a second one wait for the first.
@@ -44,7 +49,7 @@ func (v *Conversation) Ask(ctx context.Context, text string) iter.Seq2[Event, er
 	return v.Send(ctx, ChatRequest{Messages: []sdk.ChatMessage{{Role: sdk.MessageRoleUser, Content: sdk.Text(text)}}})
 }
 
-// Send is Ask for more than a text, such as the results of tools; the request's SessionID is set here, and its Model when it is empty.
+// Send is Ask for more than a text, such as the results of tools; the request's SessionID is set here, and what it leaves out is taken from the options.
 func (v *Conversation) Send(ctx context.Context, req ChatRequest) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		id, err := v.open(ctx)
@@ -53,14 +58,37 @@ func (v *Conversation) Send(ctx context.Context, req ChatRequest) iter.Seq2[Even
 			return
 		}
 		req.SessionID = id
-		if req.Model == "" {
-			req.Model = v.opts.Model
-		}
-		if req.Model == "" {
-			req.Model = "default" // which a session takes for its own
-		}
+		v.complete(&req)
 		v.client.Chat(ctx, req)(yield)
 	}
+}
+
+// complete puts into a request what it leaves to the conversation.
+func (v *Conversation) complete(req *ChatRequest) {
+	o := v.opts
+	if req.Model == "" {
+		req.Model = o.Model
+	}
+	if req.Model == "" {
+		req.Model = "default" // which a session takes for its own
+	}
+	if o.Thinking != "" && req.Thinking == nil && req.ReasoningEffort == nil {
+		req.Thinking = &o.Thinking
+	}
+	if req.Fallback == nil {
+		req.Fallback = AllowFallback(o.Fallback, o.FallbackModels...)
+	}
+}
+
+// AllowFallback is the Fallback of a ChatRequest: nil, which is no, unless another model is allowed or some are named.
+func AllowFallback(allowed bool, models ...string) any {
+	switch {
+	case len(models) > 0:
+		return models
+	case allowed:
+		return true
+	}
+	return nil
 }
 
 // open makes the session once.
@@ -71,7 +99,7 @@ func (v *Conversation) open(ctx context.Context) (string, error) {
 		return v.id, nil
 	}
 	o := v.opts
-	s, err := v.client.CreateSession(ctx, sdk.CreateSessionRequest{Title: o.Title, Model: o.Model, SystemPrompt: o.SystemPrompt, User: o.User, Metadata: o.Metadata})
+	s, err := v.client.CreateSession(ctx, sdk.CreateSessionRequest{Title: o.Title, Model: o.Model, Thinking: o.Thinking, SystemPrompt: o.SystemPrompt, User: o.User, Metadata: o.Metadata})
 	if err != nil {
 		return "", err
 	}

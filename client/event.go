@@ -40,6 +40,9 @@ type Finish struct {
 	SessionID string // empty for a stateless call
 	RunID     string // empty for a stateless call
 	Dropped   int    // older messages of the session that were left out, because the model could not take them all
+
+	// Receipt is which model answered and why, what was tried, and what it cost; nil when the server tells this caller nothing of that, as it does a widget's visitor.
+	Receipt *sdk.Receipt
 }
 
 // Usage counts the answer's tokens, in the words of the ledger: Cached is part of Input, Reasoning part of Output.
@@ -85,6 +88,9 @@ func events(chunk sdk.ChatChunk, runID string) (out []Event) {
 			f := Finish{Reason: choice.FinishReason, Model: chunk.Model, RunID: runID}
 			if r := chunk.Clawless; r != nil {
 				f.SessionID, f.Dropped = r.SessionID, int(r.DroppedMessages)
+				if r.Route != nil || r.Tokens != nil { // a visitor's has neither
+					f.Receipt = r
+				}
 			}
 			out = append(out, f)
 		}
