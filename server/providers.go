@@ -15,7 +15,6 @@ import (
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/all"
-	"github.com/clawless/clawless/server/llm/catalog"
 	"github.com/clawless/clawless/server/llm/mock"
 	"github.com/clawless/clawless/server/llm/ollama"
 	"github.com/clawless/clawless/server/llm/wire"
@@ -110,12 +109,6 @@ func vendors(cfg config.Settings) map[string]string {
 		}
 	}
 	return out
-}
-
-// known finds in the table what is known of a configured provider's model, for router.Options.Lookup.
-func known(table *catalog.Table, cfg config.Settings) func(provider, model string) (catalog.Info, bool) {
-	at := vendors(cfg)
-	return func(provider, model string) (catalog.Info, bool) { return table.Find(at[provider], provider, model) }
 }
 
 // withModels gives a provider the models that the operator has named, and leaves it what else it can.

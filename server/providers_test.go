@@ -16,7 +16,6 @@ import (
 	"github.com/clawless/clawless/server/config"
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/all"
-	"github.com/clawless/clawless/server/llm/catalog"
 	"github.com/clawless/clawless/server/llm/router"
 )
 
@@ -131,10 +130,13 @@ func TestLimitsAreWired(t *testing.T) {
 
 // TestKnownModels: what is known of a vendor's models holds at its own address, under whatever name, and nowhere else.
 func TestKnownModels(t *testing.T) {
-	find := known(catalog.Default(), config.Settings{Providers: map[string]config.Provider{"work": {Driver: "openai"}, "lab": {BaseURL: "http://127.0.0.1:8000/v1"}}})
+	k, err := know(config.Settings{Providers: map[string]config.Provider{"work": {Driver: "openai"}, "lab": {BaseURL: "http://127.0.0.1:8000/v1"}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]bool{"openai/gpt-4o-mini": true, "work/gpt-4o-mini": true, "lab/gpt-4o-mini": false, "openai/no-such-model": false, "nobody/gpt-4o-mini": false} {
 		provider, model, _ := strings.Cut(name, "/")
-		if info, ok := find(provider, model); ok != want || ok && info.ContextWindow == 0 {
+		if info, ok := k.lookup(provider, model); ok != want || ok && info.ContextWindow == 0 {
 			t.Errorf("%s: %+v, %v", name, info, ok)
 		}
 	}
