@@ -109,7 +109,7 @@ func TestReport(t *testing.T) {
 		targets: []string{direct, floorName, clawless},
 		rounds:  [][]load.Stats{{at(1000, 1), at(2000, 2), at(1000, 1)}, {at(500, 2), at(1000, 4), at(500, 2)}, {at(250, 4), at(500, 8), at(250, 4)}},
 	}
-	text := figures(options{rounds: 3, duration: time.Second}, startFigures{ready: 25.04}, []table{tbl})
+	text := figures(options{rounds: 3, duration: time.Second}, startFigures{ready: 25.04}, addedFigures{0.04, 0.2}, []table{tbl})
 	for _, want := range []string{"| 25.0 ms |", "| direct | 1000 | 1.00 | 1.000 | 2.000 | 0.000 | 0.000 | - | - | - |", "| Clawless | 250 | 0.25 | 4.000 | 8.000 | 3.000 | 6.000 | 400.0 | 2.00 | 20 |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)

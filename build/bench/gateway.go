@@ -84,6 +84,7 @@ const (
 	direct      = "direct"
 	floorName   = "ReverseProxy (floor)"
 	clawless    = "Clawless"
+	routed      = "Clawless, model auto"
 	withSession = "Clawless, in a session"
 )
 
@@ -96,6 +97,7 @@ func (r *rig) targets(ctx context.Context, m mode, key string) (targets []load.T
 		{direct, r.upstream.URL, "gpt-4o-mini", 0},
 		{floorName, r.floor.URL, "gpt-4o-mini", r.floor.PID()},
 		{clawless, r.server.URL, "bench/gpt-4o-mini", r.server.PID()},
+		{routed, r.server.URL, "auto", r.server.PID()},
 	} {
 		req, err := request(t.url, t.model, "", auth, m.stream)
 		if err != nil {

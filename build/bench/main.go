@@ -88,9 +88,14 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("start-up: %w", err)
 	}
 	log.Printf("start-up: ready after %.1f ms, --help %.1f ms, %.1f MB resident", start.ready, start.help, start.idle)
+	added, err := measureAdded(ctx, o.rounds)
+	if err != nil {
+		return err
+	}
+	log.Printf("routing, metering and receipt: p50 %.3f ms, p99 %.3f ms", added.p50, added.p99)
 	tables, err := measureGateway(ctx, r, o)
 	if err != nil {
 		return err
 	}
-	return writeReport(o, start, tables)
+	return writeReport(o, start, added, tables)
 }

@@ -28,7 +28,11 @@ func openRig(ctx context.Context, bin, dir string) (*rig, error) {
 		r.close()
 		return nil, err
 	}
-	r.server, err = lab.New(bin, filepath.Join(dir, "server"), "CLAWLESS_PROVIDERS_BENCH_BASE_URL="+r.upstream.URL+"/v1", "CLAWLESS_PROVIDERS_BENCH_API_KEY=unused")
+	prices := filepath.Join(dir, "prices.json")
+	if err = os.WriteFile(prices, []byte(`{"models": {"bench/*": {"class": "small", "input": 150000, "output": 600000, "tools": true}}}`), 0o600); err == nil {
+		r.server, err = lab.New(bin, filepath.Join(dir, "server"), "CLAWLESS_PROVIDERS_BENCH_BASE_URL="+r.upstream.URL+"/v1", "CLAWLESS_PROVIDERS_BENCH_API_KEY=unused",
+			"CLAWLESS_PRICES_FILE="+prices, "CLAWLESS_AUTO_WEAK=bench/gpt-4o-mini", "CLAWLESS_AUTO_STRONG=bench/gpt-4o")
+	}
 	if err == nil {
 		err = r.server.Start(ctx)
 	}

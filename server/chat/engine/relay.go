@@ -119,8 +119,8 @@ func (k *Call) last(w *judge.Watch, end *llm.Chunk) *llm.Chunk {
 
 // pass shows a chunk unless it has to wait.
 func (k *Call) pass(w *judge.Watch, chunk llm.Chunk, yield func(llm.Chunk, error) bool) bool {
-	if k.seen == k.Answer {
-		return yield(chunk, nil)
+	if k.seen == k.Answer || w.Shown() {
+		return k.show(chunk, yield)
 	}
 	for _, ready := range w.Add(chunk) {
 		if !k.show(ready, yield) {
