@@ -3,6 +3,8 @@ package models
 import (
 	"context"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -10,6 +12,8 @@ import (
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/catalog"
+	"github.com/clawless/clawless/server/llm/policy"
 	"github.com/clawless/clawless/server/llm/router"
 )
 
@@ -18,48 +22,60 @@ type Routes struct {
 	Catalogue Catalogue
 	// Allowed returns the tenant's rule over full model ids.
 	Allowed func(ctx context.Context, tenantID string) (func(id string) bool, error)
+	// Lookup says what the table of prices and abilities knows of a model or another name of it. Nil: nothing.
+	Lookup func(id string) (catalog.Info, bool)
+	// Version names that table. Nil: it has no name.
+	Version func() string
+	// Auto reports whether the model auto means anything for the tenant. Nil: it does not.
+	Auto func(ctx context.Context, tenantID string) bool
 	// Health asks every provider how it is, now.
 	Health func(ctx context.Context) []router.Health
 }
 
-// ProviderBody is how a configured provider is.
-type ProviderBody struct {
-	Name      string `json:"name"`
-	Status    string `json:"status" enum:"ok,failing,unchecked" doc:"unchecked: it has no list of models that could be asked for"`
-	Error     string `json:"error,omitempty" doc:"The class of the failure, such as auth or unreachable"`
-	Detail    string `json:"detail,omitempty" doc:"What the provider said, without credentials"`
-	Models    int    `json:"models" doc:"How many it lists"`
-	LatencyMS int64  `json:"latency_ms" doc:"How long it took to list them"`
-}
-
-// ProviderListBody is every configured provider.
-type ProviderListBody struct {
-	Data []ProviderBody `json:"data" nullable:"false"`
-}
-
-// ModelBody is one model.
+// ModelBody is one model: OpenAI's four fields, and what is known of it.
 type ModelBody struct {
-	ID            string `json:"id" doc:"provider/model, to be sent as model"`
-	Object        string `json:"object" enum:"model"`
-	Created       int64  `json:"created" doc:"Unix seconds; 0 when the provider does not say"`
-	OwnedBy       string `json:"owned_by"`
-	ContextWindow int    `json:"context_window,omitempty" doc:"Tokens; absent when unknown"`
+	ID            string                 `json:"id" doc:"provider/model, to be sent as model"`
+	Object        string                 `json:"object" enum:"model"`
+	Created       int64                  `json:"created" doc:"Unix seconds; 0 when the provider does not say"`
+	OwnedBy       string                 `json:"owned_by"`
+	Class         string                 `json:"class,omitempty" enum:"small,medium,large" doc:"How capable it is, roughly; absent when unknown"`
+	ContextWindow int64                  `json:"context_window,omitempty" doc:"Tokens; absent when unknown"`
+	MaxOutput     int64                  `json:"max_output_tokens,omitempty" doc:"Absent when unknown"`
+	Pricing       *ModelPricingBody      `json:"pricing,omitempty" doc:"Absent when unknown"`
+	PriceVersion  string                 `json:"price_version,omitempty" doc:"Of the price table; absent when the price is unknown"`
+	Capabilities  *ModelCapabilitiesBody `json:"capabilities,omitempty" doc:"Absent when unknown"`
+}
+
+// ModelPricingBody is what a model costs.
+type ModelPricingBody struct {
+	Input      int64 `json:"input" doc:"Micro-dollars per million tokens"`
+	Output     int64 `json:"output" doc:"Micro-dollars per million tokens, those of thinking included"`
+	CacheRead  int64 `json:"cache_read" doc:"Micro-dollars per million tokens of input that the provider had cached"`
+	CacheWrite int64 `json:"cache_write" doc:"Micro-dollars per million tokens of input that it cached"`
+}
+
+// ModelCapabilitiesBody is what a model can do.
+type ModelCapabilitiesBody struct {
+	Tools      bool     `json:"tools" doc:"It calls functions"`
+	Vision     bool     `json:"vision" doc:"It takes images"`
+	JSONSchema bool     `json:"json_schema" doc:"It keeps to a JSON schema by itself"`
+	Embedding  bool     `json:"embedding" doc:"It makes vectors and no text: POST /v1/embeddings"`
+	Thinking   []string `json:"thinking" nullable:"false" doc:"The levels of reasoning_effort that it has; empty when it has none"`
 }
 
 // ModelListBody is OpenAI's list of models.
 type ModelListBody struct {
 	Object string      `json:"object" enum:"list"`
-	Data   []ModelBody `json:"data" nullable:"false"`
+	Data   []ModelBody `json:"data" nullable:"false" doc:"By id, with auto among them when the server can choose for you"`
 }
 
 type (
 	modelPath struct {
 		Model string `path:"model" doc:"The model's full id; slashes may be percent-encoded"`
 	}
-	modelOut  struct{ Body ModelBody }
-	listOut   struct{ Body ModelListBody }
-	healthOut struct{ Body ProviderListBody }
-	none      struct{}
+	modelOut struct{ Body ModelBody }
+	listOut  struct{ Body ModelListBody }
+	none     struct{}
 )
 
 // Register adds the operations.
@@ -67,30 +83,29 @@ func (r Routes) Register(a *api.API) {
 	may := api.KeyWith(auth.ScopeModels)
 	api.Handle(a, may, api.Dialect(huma.Operation{OperationID: "list-models", Method: "GET", Path: "/v1/models", Summary: "List the models this key may call", Tags: []string{"models"}}), r.list)
 	api.Handle(a, may, api.Dialect(huma.Operation{OperationID: "get-model", Method: "GET", Path: "/v1/models/{model...}", Summary: "Read one model", Tags: []string{"models"}}), r.get)
-	api.Handle(a, api.OperatorOnly(), huma.Operation{OperationID: "list-providers", Method: "GET", Path: "/admin/providers", Summary: "Ask every provider how it is", Tags: []string{"models"}}, r.providers)
+	r.registerProviders(a)
 }
 
-func (r Routes) providers(ctx context.Context, _ *none) (*healthOut, error) {
-	out := ProviderListBody{Data: []ProviderBody{}}
-	for _, h := range r.Health(ctx) {
-		b := ProviderBody{Name: h.Provider, Status: "ok", Models: h.Models, LatencyMS: h.Latency.Milliseconds()}
-		switch {
-		case !h.Checked:
-			b.Status = "unchecked"
-		case h.Err != nil:
-			b.Status, b.Error, b.Detail = "failing", string(h.Err.Class), h.Err.Public()
-		}
-		out.Data = append(out.Data, b)
-	}
-	return &healthOut{Body: out}, nil
-}
-
-func (r Routes) visible(ctx context.Context) ([]llm.Model, error) {
-	allowed, err := r.Allowed(ctx, auth.From(ctx).TenantID)
+// visible are the models that the caller may use, by id.
+func (r Routes) visible(ctx context.Context) ([]ModelBody, error) {
+	tenant := auth.From(ctx).TenantID
+	allowed, err := r.Allowed(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
-	return Visible(ctx, r.Catalogue, allowed), nil
+	list := Visible(ctx, r.Catalogue, allowed)
+	out := make([]ModelBody, 0, len(list)+1)
+	for _, m := range list {
+		if m.ID == policy.Auto { // an operator's own name does not hide it
+			continue
+		}
+		out = append(out, r.wire(m))
+	}
+	if r.Auto != nil && r.Auto(ctx, tenant) {
+		at, _ := slices.BinarySearchFunc(out, policy.Auto, func(m ModelBody, id string) int { return strings.Compare(m.ID, id) })
+		out = slices.Insert(out, at, ModelBody{ID: policy.Auto, Object: "model", OwnedBy: "clawless"})
+	}
+	return out, nil
 }
 
 func (r Routes) list(ctx context.Context, _ *none) (*listOut, error) {
@@ -98,11 +113,7 @@ func (r Routes) list(ctx context.Context, _ *none) (*listOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := ModelListBody{Object: "list", Data: make([]ModelBody, len(list))}
-	for i, m := range list {
-		out.Data[i] = wire(m)
-	}
-	return &listOut{Body: out}, nil
+	return &listOut{Body: ModelListBody{Object: "list", Data: list}}, nil
 }
 
 func (r Routes) get(ctx context.Context, in *modelPath) (*modelOut, error) {
@@ -116,12 +127,36 @@ func (r Routes) get(ctx context.Context, in *modelPath) (*modelOut, error) {
 	}
 	for _, m := range list {
 		if m.ID == id {
-			return &modelOut{Body: wire(m)}, nil
+			return &modelOut{Body: m}, nil
 		}
 	}
 	return nil, fault.New(fault.ModelNotFound, "no such model for this key; GET /v1/models lists them").WithParam("model")
 }
 
-func wire(m llm.Model) ModelBody {
-	return ModelBody{ID: m.ID, Object: "model", Created: m.Created, OwnedBy: m.OwnedBy, ContextWindow: m.ContextWindow}
+// wire is a model as it is told. Of the window the table's word goes first, because the choice of models goes by it too.
+func (r Routes) wire(m llm.Model) ModelBody {
+	out := ModelBody{ID: m.ID, Object: "model", Created: m.Created, OwnedBy: m.OwnedBy, ContextWindow: int64(m.ContextWindow)}
+	if r.Lookup == nil {
+		return out
+	}
+	info, known := r.Lookup(m.ID)
+	if !known {
+		return out
+	}
+	out.Class, out.MaxOutput = string(info.Class), info.MaxOutput
+	if info.ContextWindow > 0 {
+		out.ContextWindow = info.ContextWindow
+	}
+	if info.Priced {
+		p := info.Price
+		out.Pricing = &ModelPricingBody{Input: p.Input, Output: p.Output, CacheRead: p.CacheRead, CacheWrite: p.CacheWrite}
+		if r.Version != nil {
+			out.PriceVersion = r.Version()
+		}
+	}
+	out.Capabilities = &ModelCapabilitiesBody{Tools: info.Tools, Vision: info.Vision, JSONSchema: info.Schema, Embedding: info.Embedding, Thinking: make([]string, len(info.Efforts))}
+	for i, e := range info.Efforts {
+		out.Capabilities.Thinking[i] = string(e)
+	}
+	return out
 }
