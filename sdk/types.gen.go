@@ -77,11 +77,24 @@ const (
 	MessageRoleUser      MessageRole = "user"
 )
 
+// The values of ModelClass.
+const (
+	ModelClassLarge  ModelClass = "large"
+	ModelClassMedium ModelClass = "medium"
+	ModelClassSmall  ModelClass = "small"
+)
+
 // The values of ProviderStatus.
 const (
 	ProviderStatusFailing   ProviderStatus = "failing"
 	ProviderStatusOk        ProviderStatus = "ok"
 	ProviderStatusUnchecked ProviderStatus = "unchecked"
+)
+
+// The values of ProviderCircuitState.
+const (
+	ProviderCircuitStateHalfOpen ProviderCircuitState = "half_open"
+	ProviderCircuitStateOpen     ProviderCircuitState = "open"
 )
 
 // The values of ResponsesAnswerStatus.
@@ -730,14 +743,67 @@ type Model struct {
 	Created int64  `json:"created"`
 	OwnedBy string `json:"owned_by"`
 
+	// Class How capable it is, roughly; absent when unknown
+	Class ModelClass `json:"class,omitempty,omitzero"`
+
 	// ContextWindow Tokens; absent when unknown
 	ContextWindow int64 `json:"context_window,omitempty,omitzero"`
+
+	// MaxOutputTokens Absent when unknown
+	MaxOutputTokens int64 `json:"max_output_tokens,omitempty,omitzero"`
+
+	// Pricing Absent when unknown
+	Pricing *ModelPricing `json:"pricing,omitempty"`
+
+	// PriceVersion Of the price table; absent when the price is unknown
+	PriceVersion string `json:"price_version,omitempty,omitzero"`
+
+	// Capabilities Absent when unknown
+	Capabilities *ModelCapabilities `json:"capabilities,omitempty"`
+}
+
+// ModelClass How capable it is, roughly; absent when unknown
+type ModelClass string
+
+// ModelCapabilities defines model for ModelCapabilities.
+type ModelCapabilities struct {
+	// Tools It calls functions
+	Tools bool `json:"tools"`
+
+	// Vision It takes images
+	Vision bool `json:"vision"`
+
+	// JSONSchema It keeps to a JSON schema by itself
+	JSONSchema bool `json:"json_schema"`
+
+	// Embedding It makes vectors and no text: POST /v1/embeddings
+	Embedding bool `json:"embedding"`
+
+	// Thinking The levels of reasoning_effort that it has; empty when it has none
+	Thinking []string `json:"thinking"`
 }
 
 // ModelList defines model for ModelList.
 type ModelList struct {
-	Object string  `json:"object"`
-	Data   []Model `json:"data"`
+	Object string `json:"object"`
+
+	// Data By id, with auto among them when the server can choose for you
+	Data []Model `json:"data"`
+}
+
+// ModelPricing defines model for ModelPricing.
+type ModelPricing struct {
+	// Input Micro-dollars per million tokens
+	Input int64 `json:"input"`
+
+	// Output Micro-dollars per million tokens, those of thinking included
+	Output int64 `json:"output"`
+
+	// CacheRead Micro-dollars per million tokens of input that the provider had cached
+	CacheRead int64 `json:"cache_read"`
+
+	// CacheWrite Micro-dollars per million tokens of input that it cached
+	CacheWrite int64 `json:"cache_write"`
 }
 
 // ModelUsage defines model for ModelUsage.
@@ -777,11 +843,42 @@ type Provider struct {
 	Models int64 `json:"models"`
 
 	// LatencyMs How long it took to list them
-	LatencyMs int64 `json:"latency_ms"`
+	LatencyMs int64        `json:"latency_ms"`
+	Keys      ProviderKeys `json:"keys"`
+
+	// Circuits The models that are left alone for a while after repeated failures; empty when all may be called
+	Circuits []ProviderCircuit `json:"circuits"`
 }
 
 // ProviderStatus unchecked: it has no list of models that could be asked for
 type ProviderStatus string
+
+// ProviderCircuit defines model for ProviderCircuit.
+type ProviderCircuit struct {
+	// Model As the provider calls it
+	Model string `json:"model"`
+
+	// State open: it is not called; half_open: the next call tries it
+	State ProviderCircuitState `json:"state"`
+
+	// Until When it is tried again; absent when the next call does
+	Until *time.Time `json:"until,omitempty"`
+
+	// Class Of the last failure, such as overloaded or timeout
+	Class string `json:"class"`
+}
+
+// ProviderCircuitState open: it is not called; half_open: the next call tries it
+type ProviderCircuitState string
+
+// ProviderKeys defines model for ProviderKeys.
+type ProviderKeys struct {
+	// Ok How many may be used; one also when none is needed
+	Ok int64 `json:"ok"`
+
+	// Cooling How many are left alone for a while, because the provider refused or limited them
+	Cooling int64 `json:"cooling"`
+}
 
 // ProviderList defines model for ProviderList.
 type ProviderList struct {

@@ -21,11 +21,12 @@ type knowledge struct {
 	prices  *catalog.Table
 	vendors map[string]string // by provider
 	rules   policy.Rules
+	tiers   map[string]string // patterns of models and the tier that they need
 }
 
 // know reads the operator's prices and decides on the pair behind auto: the settings', else that of the first configured provider whose vendor has one.
 func know(cfg config.Settings, providers []llm.Provider) (knowledge, error) {
-	k := knowledge{prices: catalog.Default(), vendors: vendors(cfg)}
+	k := knowledge{prices: catalog.Default(), vendors: vendors(cfg), tiers: cfg.TierModels}
 	if cfg.PricesFile != "" {
 		f, err := os.Open(cfg.PricesFile)
 		if err != nil {
@@ -36,7 +37,10 @@ func know(cfg config.Settings, providers []llm.Provider) (knowledge, error) {
 			return k, fmt.Errorf("prices_file: %s: %w", cfg.PricesFile, err)
 		}
 	}
-	if bad := tenants.CheckTierModels(cfg.TierModels); len(bad) > 0 {
+	if k.tiers == nil { // an empty mapping is the operator's word that no model needs a tier
+		k.tiers = map[string]string{"anthropic/*": string(tenants.Enterprise)}
+	}
+	if bad := tenants.CheckTierModels(k.tiers); len(bad) > 0 {
 		return k, fmt.Errorf("tier_models: %s", strings.Join(bad, "; "))
 	}
 	k.rules = policy.Rules{Weak: cfg.AutoWeak, Strong: cfg.AutoStrong, StrongShare: cfg.StrongShare, Fallback: cfg.FallbackModels}

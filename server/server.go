@@ -72,7 +72,7 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	meters := newMeters(s.reg)
 	s.router = router.New(providers, router.Options{Aliases: cfg.Models, Log: log, OnAttempt: meters.attempt, Lookup: s.known.lookup})
 	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
-		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: meters.settled, Prices: s.known.prices, TierModels: cfg.TierModels,
+		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: meters.settled, Prices: s.known.prices, TierModels: s.known.tiers,
 		Rules: func() policy.Rules { return s.known.rules }})
 	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: meters.http,
 		BehindProxy: cfg.BehindProxy, PublicURL: strings.TrimRight(cfg.PublicURL, "/")})

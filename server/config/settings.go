@@ -32,7 +32,7 @@ type Settings struct {
 	SystemPrompt   string              `name:"system_prompt" value:"TEXT" usage:"system prompt of a tenant that has not set one"`
 	Models         map[string]string   `name:"models" value:"NAME=MODEL,..." usage:"other names for models, as NAME=provider/model"`
 	PricesFile     string              `name:"prices_file" value:"FILE" usage:"JSON file with prices and abilities of models, which goes before the built-in table"`
-	TierModels     map[string]string   `name:"tier_models" value:"MODEL=TIER,..." default:"anthropic/*=enterprise" usage:"models, or patterns such as anthropic/*, that need at least this tier"`
+	TierModels     map[string]string   `name:"tier_models" value:"MODEL=TIER,..." usage:"models, or patterns such as anthropic/*, that need at least this tier" note:"enterprise for anthropic/*"`
 	AutoWeak       string              `name:"auto_weak" value:"MODEL" usage:"cheap model of the pair behind the model auto" note:"the small one of the first configured provider"`
 	AutoStrong     string              `name:"auto_strong" value:"MODEL" usage:"strong model of the pair behind the model auto" note:"the large one of the first configured provider"`
 	StrongShare    float64             `name:"strong_share" value:"SHARE" default:"0.3" usage:"share of the auto calls that may go to the strong model, from 0 to 1"`

@@ -188,9 +188,6 @@ func (s *Settings) checkRouting(c *checker) {
 	}
 	model("auto_weak", s.AutoWeak)
 	model("auto_strong", s.AutoStrong)
-	if (s.AutoWeak == "") != (s.AutoStrong == "") {
-		c.bad("auto_weak", "set auto_weak and auto_strong together, or neither")
-	}
 	for i, name := range s.FallbackModels {
 		model("fallback_models["+strconv.Itoa(i)+"]", name)
 	}

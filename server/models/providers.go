@@ -4,9 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/llm/router"
 )
 
@@ -42,10 +39,6 @@ type ProviderListBody struct {
 }
 
 type healthOut struct{ Body ProviderListBody }
-
-func (r Routes) registerProviders(a *api.API) {
-	api.Handle(a, api.OperatorOnly(), huma.Operation{OperationID: "list-providers", Method: "GET", Path: "/admin/providers", Summary: "Ask every provider how it is", Tags: []string{"models"}}, r.providers)
-}
 
 func (r Routes) providers(ctx context.Context, _ *none) (*healthOut, error) {
 	out := ProviderListBody{Data: []ProviderBody{}}

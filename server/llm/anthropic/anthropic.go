@@ -64,7 +64,11 @@ func (p *Provider) Stream(ctx context.Context, req *llm.Request) iter.Seq2[llm.C
 			yield(llm.Chunk{}, fail)
 			return
 		}
-		a, fail := p.e.Post(ctx, "/v1/messages", body)
+		post := p.e.Post
+		if !req.Stream {
+			post = p.e.PostWhole
+		}
+		a, fail := post(ctx, "/v1/messages", body)
 		if fail != nil {
 			yield(llm.Chunk{}, fail)
 			return

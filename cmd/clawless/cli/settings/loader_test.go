@@ -69,7 +69,7 @@ func sample(f config.Field) (file, env, flag string) {
 	switch {
 	case f.Name == "addr" || f.Name == "metrics_addr":
 		return "127.0.0.1:1001", "127.0.0.1:1002", "127.0.0.1:1003"
-	case f.Name == "default_model":
+	case f.Name == "default_model" || f.Name == "auto_weak" || f.Name == "auto_strong":
 		return "mock/a", "mock/b", "mock/c"
 	case f.Name == "database_url":
 		return "postgres://u@file/d", "postgres://u@env/d", ""
@@ -86,6 +86,8 @@ func sample(f config.Field) (file, env, flag string) {
 		return "1MiB", "2MiB", "3MiB"
 	case config.KindDuration:
 		return "1m", "2m", "3m"
+	case config.KindNumber:
+		return "0.1", "0.2", "0.4"
 	case config.KindList:
 		return "http://a.example,http://b.example", "http://c.example", "http://d.example,http://e.example"
 	case config.KindMap:

@@ -27,7 +27,7 @@ func (c *Client) Embed(ctx context.Context, req *llm.EmbedRequest) (*llm.Embeddi
 	if len(req.Input) == 0 {
 		return nil, &llm.Error{Class: llm.ClassInvalid, Provider: c.e.Provider, Status: 400, Type: "invalid_request_error", Param: "input", Code: "invalid_value", Message: "input must hold at least one text"}
 	}
-	a, fail := c.e.Post(ctx, "/embeddings", embedBody(req))
+	a, fail := c.e.PostWhole(ctx, "/embeddings", embedBody(req))
 	if fail != nil {
 		return nil, fail
 	}

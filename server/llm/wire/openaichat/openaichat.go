@@ -54,7 +54,11 @@ func (c *Client) Stream(ctx context.Context, req *llm.Request) iter.Seq2[llm.Chu
 			yield(llm.Chunk{}, fail)
 			return
 		}
-		a, fail := c.e.Post(ctx, "/chat/completions", body)
+		post := c.e.Post
+		if !req.Stream {
+			post = c.e.PostWhole
+		}
+		a, fail := post(ctx, "/chat/completions", body)
 		if fail != nil {
 			yield(llm.Chunk{}, fail)
 			return
