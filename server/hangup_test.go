@@ -14,7 +14,7 @@ import (
 	"github.com/clawless/clawless/server/db"
 )
 
-var ledgerOf = db.Scoped("test.ledger", `SELECT request_id, COALESCE(run_id, '') AS run_id, input_tokens, output_tokens, source, outcome FROM usage_ledger
+var ledgerOf = db.Scoped("test.ledger", `SELECT request_id, COALESCE(run_id, '') AS run_id, input_tokens, output_tokens, source, outcome, model, cost_micros, price_version FROM usage_ledger
 	WHERE tenant_id = :tenant_id ORDER BY created_at, id`)
 
 type ledgerLine struct {
@@ -24,6 +24,9 @@ type ledgerLine struct {
 	Output    int64  `db:"output_tokens"`
 	Source    string `db:"source"`
 	Outcome   string `db:"outcome"`
+	Model     string `db:"model"`
+	Micros    int64  `db:"cost_micros"`
+	Prices    string `db:"price_version"`
 }
 
 func (r *rig) ledger(c customer) []ledgerLine {

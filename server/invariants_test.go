@@ -10,10 +10,12 @@ import (
 
 // What must hold after every test, whatever it did.
 var (
-	allPeriods = db.System("test.periods", `SELECT p.tenant_id, p.period, p.used_tokens, p.reserved_tokens, p.requests,
+	allPeriods = db.System("test.periods", `SELECT p.tenant_id, p.period, p.used_tokens, p.reserved_tokens, p.used_micros, p.reserved_micros, p.requests,
 		COALESCE((SELECT SUM(l.input_tokens + l.output_tokens) FROM usage_ledger l WHERE l.tenant_id = p.tenant_id AND l.period = p.period), 0) AS ledger,
 		COALESCE((SELECT COUNT(*) FROM usage_ledger l WHERE l.tenant_id = p.tenant_id AND l.period = p.period), 0) AS lines,
-		COALESCE((SELECT SUM(r.tokens) FROM reservations r WHERE r.tenant_id = p.tenant_id AND r.period = p.period), 0) AS held
+		COALESCE((SELECT SUM(l.cost_micros) FROM usage_ledger l WHERE l.tenant_id = p.tenant_id AND l.period = p.period), 0) AS ledger_micros,
+		COALESCE((SELECT SUM(r.tokens) FROM reservations r WHERE r.tenant_id = p.tenant_id AND r.period = p.period), 0) AS held,
+		COALESCE((SELECT SUM(r.micros) FROM reservations r WHERE r.tenant_id = p.tenant_id AND r.period = p.period), 0) AS held_micros
 		FROM usage_periods p`)
 	allGaps = db.System("test.gaps", `SELECT s.id, s.last_sequence, COUNT(m.id) AS messages, COALESCE(MAX(m.sequence), 0) AS newest, COALESCE(MIN(m.sequence), 1) AS oldest
 		FROM sessions s LEFT JOIN messages m ON m.tenant_id = s.tenant_id AND m.session_id = s.id GROUP BY s.id, s.last_sequence`)
@@ -29,6 +31,11 @@ type periodRow struct {
 	Ledger   int64  `db:"ledger"`
 	Lines    int64  `db:"lines"`
 	Held     int64  `db:"held"`
+
+	UsedMicros     int64 `db:"used_micros"`
+	ReservedMicros int64 `db:"reserved_micros"`
+	LedgerMicros   int64 `db:"ledger_micros"`
+	HeldMicros     int64 `db:"held_micros"`
 }
 
 func (r *rig) read(fn func(ctx context.Context, q db.Querier) error) {
@@ -67,6 +74,9 @@ func (r *rig) check() {
 		if p.Reserved != p.Held {
 			r.t.Errorf("tenant %s, %s: reserved %d, the reservations say %d", p.TenantID, p.Period, p.Reserved, p.Held)
 		}
+		if p.UsedMicros != p.LedgerMicros || p.ReservedMicros != p.HeldMicros {
+			r.t.Errorf("tenant %s, %s: micro-dollars: %+v", p.TenantID, p.Period, p)
+		}
 	}
 	var gaps []struct {
 		ID       string `db:"id"`
@@ -84,8 +94,8 @@ func (r *rig) check() {
 	var running int
 	r.read(func(ctx context.Context, q db.Querier) error { return runningRuns.Get(ctx, q, &running, nil) })
 	for _, p := range r.periods() {
-		if p.Reserved != 0 && !r.dirty {
-			r.t.Errorf("tenant %s: %d tokens are still reserved after the drain", p.TenantID, p.Reserved)
+		if (p.Reserved != 0 || p.ReservedMicros != 0) && !r.dirty {
+			r.t.Errorf("tenant %s: %d tokens and %d micro-dollars are still reserved after the drain", p.TenantID, p.Reserved, p.ReservedMicros)
 		}
 	}
 	if running != 0 && !r.dirty {

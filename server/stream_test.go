@@ -152,12 +152,14 @@ func text(t testing.TB, events []event) string {
 // collect joins what the events said, with the error frame if there is one.
 func collect(t testing.TB, events []event) (said string, failed *problem, done bool) {
 	t.Helper()
+	var text strings.Builder
+	defer func() { said = text.String() }()
 	for i, e := range events {
 		if e.Data == "[DONE]" {
 			if i != len(events)-1 {
 				t.Fatalf("[DONE] is not last: %v", events[i:])
 			}
-			return said, failed, true
+			return "", failed, true
 		}
 		c := parseChunk(t, e.Data)
 		if c.Error != nil {
@@ -169,9 +171,9 @@ func collect(t testing.TB, events []event) (said string, failed *problem, done b
 		}
 		for _, ch := range c.Choices {
 			if ch.Delta.Content != nil {
-				said += *ch.Delta.Content
+				text.WriteString(*ch.Delta.Content)
 			}
 		}
 	}
-	return said, failed, false
+	return "", failed, false
 }

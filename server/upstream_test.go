@@ -8,7 +8,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // upstream is a provider on loopback that speaks OpenAI's chat dialect. Each model does what the test scripted for it.
@@ -23,6 +25,7 @@ type upstream struct {
 
 // upcall is one call of the upstream.
 type upcall struct {
+	at     time.Time
 	header http.Header
 	raw    []byte
 	body   struct {
@@ -69,7 +72,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"object":"list","data":[{"id":"small","object":"model","created":1700000000,"owned_by":"lab"},{"id":"org/large","object":"model","created":1700000001,"owned_by":"lab"}]}`)
 		return
 	}
-	c := &upcall{header: r.Header.Clone(), w: w, r: r, gone: r.Context().Done(), over: make(chan struct{})}
+	c := &upcall{at: time.Now(), header: r.Header.Clone(), w: w, r: r, gone: r.Context().Done(), over: make(chan struct{})}
 	defer close(c.over)
 	c.raw, _ = io.ReadAll(r.Body)
 	if err := json.Unmarshal(c.raw, &c.body); err != nil {
@@ -118,6 +121,12 @@ func refuse(status int, contentType, body string, header ...string) func(*upcall
 		c.w.WriteHeader(status)
 		fmt.Fprint(c.w, body)
 	}
+}
+
+// turns is a script that does something else each time; the last one goes on.
+func turns(scripts ...func(*upcall)) func(*upcall) {
+	var n atomic.Int64
+	return func(c *upcall) { scripts[min(int(n.Add(1)), len(scripts))-1](c) }
 }
 
 // text sends one piece of the answer; without a stream it is kept for finish.

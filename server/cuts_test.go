@@ -1,0 +1,79 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestCutAtEveryByte: a recorded stream that breaks off after any of its bytes, by a torn connection or a clean end of the body, never becomes a clean end of ours unless the
+// answer was complete. Before the first token the next try answers, and where there is none the status tells; after it the true text so far is followed by an error event.
+// Every answer that was shown at all is billed once, and no other.
+func TestCutAtEveryByte(t *testing.T) {
+	raw, err := os.ReadFile("llm/openai/testdata/chat.stream.sse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := lite(t, nil)
+	c := r.tenant("cuts", nil)
+	wholes := r.up.on("whole", func(c *upcall) { c.write(string(raw)) })
+	all := r.try("stream", c, ask(wholes, "hi", nil))
+	if !all.done || len(all.said) < 50 {
+		t.Fatalf("%d %s", all.status, all.body)
+	}
+	var mu sync.Mutex
+	billed, retried, refused, broken := 1, 0, 0, 0
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range 96 {
+		wg.Go(func() {
+			for n := range next {
+				lasting := n%16 == 0 // those that break off each time
+				tear := func(c *upcall) {
+					c.write(string(raw[:n]))
+					if n%2 == 1 {
+						panic(http.ErrAbortHandler)
+					}
+				}
+				script := tear
+				if !lasting {
+					script = turns(tear, func(c *upcall) { c.write(string(raw)) })
+				}
+				model := r.up.on(fmt.Sprint("cut", n), script)
+				o := r.try("stream", c, ask(model, "hi", nil))
+				calls := len(r.up.calls(model))
+				mu.Lock()
+				switch {
+				case o.done && o.said == all.said && o.finish == "stop" && o.failed == nil && (calls == 1 || !lasting && calls == 2):
+					billed++
+					if calls > 1 {
+						retried++
+					}
+				case o.status == 200 && !o.done && calls == 1 && o.failed != nil && o.failed.Code == "stream_broken" && o.said != "" && strings.HasPrefix(all.said, o.said) && o.finish == "":
+					billed++
+					broken++
+				case o.status == 502 && o.failed.Code == "stream_broken" && lasting && calls == 3:
+					refused++
+				default:
+					t.Errorf("cut after %d bytes: %d calls, status %d, done %v, finish %q, %q: %.300s", n, calls, o.status, o.done, o.finish, o.said, o.body)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for n := range len(raw) + 1 {
+		next <- n
+	}
+	close(next)
+	wg.Wait()
+	if retried < 100 || refused < 10 || broken < 1000 {
+		t.Errorf("of %d cuts %d were tried again, %d refused and %d broken", len(raw)+1, retried, refused, broken)
+	}
+	if got := r.ledger(c); len(got) != billed {
+		t.Errorf("%d lines of the ledger, want %d", len(got), billed)
+	}
+	r.nothingHeld(c)
+}
