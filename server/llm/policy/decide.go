@@ -18,9 +18,27 @@ const (
 // without facts is unknown.
 //
 // A named model comes first and alone, unless the ask allows a fallback. For Auto the choice is between the weak and the strong model where both pass the gates;
-// the rest of the chain are those of the chosen one's class, then the fallbacks in their order.
+// the rest of the chain are those of the chosen one's class, then the fallbacks in their order. Where only circuits are in the way of every candidate it is decided as if
+// they were closed: one of the models may have recovered.
 func Decide(r Rules, a Ask, models []Model) Decision {
 	d := decider{rules: r, ask: a, models: models}
+	out := d.decide()
+	if len(out.Chain()) == 0 && slices.ContainsFunc(out.Candidates, func(c Candidate) bool { return c.Skip == SkipCooling }) {
+		d.probing = true
+		out = d.decide()
+	}
+	return out
+}
+
+type decider struct {
+	rules   Rules
+	ask     Ask
+	models  []Model
+	probing bool // circuits do not count
+}
+
+func (d *decider) decide() Decision {
+	a := d.ask
 	first, reason := a.Model, ReasonExplicit
 	if a.Model == Auto {
 		first, reason = d.choose()
@@ -48,31 +66,8 @@ func Decide(r Rules, a Ask, models []Model) Decision {
 			skipped = append(skipped, c)
 		}
 	}
-	if len(out.Candidates) == 0 {
-		skipped = tryCooling(skipped, &out)
-	}
 	out.Candidates = append(out.Candidates, skipped...)
 	return out
-}
-
-// tryCooling makes a chain of the candidates that nothing but their circuits rules out, when there is no other: one of them may have recovered.
-func tryCooling(skipped []Candidate, out *Decision) []Candidate {
-	var rest []Candidate
-	for _, c := range skipped {
-		if c.Skip == SkipCooling {
-			c.Skip = ""
-			out.Candidates = append(out.Candidates, c)
-		} else {
-			rest = append(rest, c)
-		}
-	}
-	return rest
-}
-
-type decider struct {
-	rules  Rules
-	ask    Ask
-	models []Model
 }
 
 func (d *decider) model(id string) Model {
@@ -141,10 +136,11 @@ func (d *decider) between() (string, Reason) {
 	return r.Weak, ReasonScore
 }
 
-// asStrong reports whether a model that is neither of the pair, as a fallback is, counts as strong: it is of the strong one's class or above.
+// asStrong reports whether a model that is neither of the pair, as a fallback is, counts as strong: it is of the strong one's class or above. Where the strong one's class
+// is unknown none does.
 func (d *decider) asStrong(id string) bool {
 	last, strong := d.model(id), d.model(d.rules.Strong)
-	return last.Known && strong.Known && rank(last.Info.Class) >= rank(strong.Info.Class)
+	return last.Known && strong.Known && strong.Info.Class != "" && rank(last.Info.Class) >= rank(strong.Info.Class)
 }
 
 func rank(c catalog.Class) int {
@@ -215,7 +211,7 @@ func (d *decider) gate(m Model, c Candidate) Skip {
 		return SkipPrice
 	case a.Micros >= 0 && c.Micros > a.Micros:
 		return SkipBudget
-	case m.Cooling > 0:
+	case m.Cooling > 0 && !d.probing:
 		return SkipCooling
 	}
 	return ""

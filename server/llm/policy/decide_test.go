@@ -50,23 +50,37 @@ var decisions = []struct {
 	{"no signal, and a strong default", Rules{Default: "strong", Weak: "weak", Strong: "strong"}, Ask{Model: Auto, Micros: -1}, nil, "strong weak", ReasonDefault, ""},
 	{"it stays up", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "strong", time.Minute }), nil, "strong big weak little", ReasonSticky, ""},
 	{"it stays up after a fallback of that class", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "big", time.Minute }), nil, "strong big weak little", ReasonSticky, ""},
+	{"it does not stay up after a fallback of a lower class", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "little", time.Minute }), nil, "weak little strong big", ReasonScore, ""},
+	{"it does not stay up by a class that is unknown", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "little", time.Minute }), func(m []Model) { m[1].Info.Class = "" }, "weak little strong big", ReasonScore, ""},
+	{"nor by that of the last model", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "big", time.Minute }), func(m []Model) { m[1].Info.Class, m[2].Info.Class = "", "" }, "weak little strong big", ReasonScore, ""},
 	{"it goes down after a pause", rules(), with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "strong", 5*time.Minute }), nil, "weak little strong big", ReasonScore, ""},
 	{"it goes up freely", rules(), with(scored(0.9), func(a *Ask) { a.Last = "weak" }), nil, "strong big weak little", ReasonScore, ""},
 	{"it stays down without a signal", rules(), with(Ask{Model: Auto, Micros: -1}, func(a *Ask) { a.Last = "weak" }), nil, "weak little strong big", ReasonSticky, ""},
+	{"it forgets without a signal after a pause", Rules{Default: "strong", Weak: "weak", Strong: "strong"}, Ask{Model: Auto, Micros: -1, Last: "weak", Idle: 5 * time.Minute}, nil, "strong weak", ReasonDefault, ""},
+	{"unknown classes are not the same", rules(), scored(0.1), func(m []Model) { m[0].Info.Class, m[2].Info.Class = "", "" }, "weak strong little big", ReasonScore, ""},
+	{"auto is no fallback", Rules{Weak: "weak", Strong: "strong", Fallback: []string{Auto}}, scored(0.1), nil, "weak strong", ReasonScore, ""},
 	{"images", rules(), with(scored(0.1), func(a *Ask) { a.Vision = true }), func(m []Model) { m[0].Info.Vision = false }, "strong big little", ReasonGate, "weak:no_vision"},
 	{"tools", rules(), with(scored(0.9), func(a *Ask) { a.Tools = true }), func(m []Model) { m[1].Info.Tools = false }, "weak little big", ReasonGate, "strong:no_tools"},
 	{"a schema", rules(), with(scored(0.1), func(a *Ask) { a.Schema = true }), func(m []Model) { m[0].Info.Schema = false }, "strong big little", ReasonGate, "weak:no_json_schema"},
 	{"a level of thinking", rules(), with(scored(0.1), func(a *Ask) { a.Effort = llm.EffortHigh }), func(m []Model) { m[0].Info.Efforts = nil }, "strong big little", ReasonGate, "weak:no_thinking_level"},
 	{"no thinking where there is none", rules(), with(scored(0.1), func(a *Ask) { a.Effort = llm.EffortOff }), func(m []Model) { m[0].Info.Efforts = nil }, "weak", ReasonGate, "little:no_thinking_level strong:no_thinking_level big:no_thinking_level"},
 	{"a long conversation", rules(), with(scored(0.1), func(a *Ask) { a.Input = 9000 }), func(m []Model) { m[2].Info.ContextWindow = 100_000 }, "big", ReasonGate, "strong:context_window weak:context_window little:context_window"},
+	{"room for a short answer", rules(), with(scored(0.1), func(a *Ask) { a.Input = 8000 - leastAnswer }), nil, "weak little strong big", ReasonScore, ""},
+	{"no room for an answer", Rules{Weak: "weak"}, with(scored(0.1), func(a *Ask) { a.Input = 8000 - leastAnswer + 1 }), nil, "", ReasonGate, "weak:context_window"},
 	{"a long answer", rules(), with(scored(0.1), func(a *Ask) { a.Output = 7950 }), func(m []Model) { m[1].Info.ContextWindow = 100_000 }, "strong", ReasonGate, "big:context_window weak:context_window little:context_window"},
 	{"tiers", rules(), scored(0.9), func(m []Model) { m[1].Denied, m[2].Denied = SkipTier, SkipNotAllowed }, "weak little", ReasonGate, "strong:tier big:not_allowed"},
 	{"an unknown price", rules(), scored(0.9), func(m []Model) { m[1].Info.Priced = false }, "weak little big", ReasonGate, "strong:price_unknown"},
 	{"an unknown model", Rules{Weak: "weak", Strong: "gone"}, scored(0.9), nil, "weak", ReasonGate, "gone:unknown_model"},
 	{"little money", rules(), with(scored(0.9), func(a *Ask) { a.Micros = 1000 }), nil, "weak", ReasonGate, "little:budget strong:budget big:budget"},
+	{"just enough money", Rules{Weak: "weak"}, with(scored(0.1), func(a *Ask) { a.Micros = 25 + 512 }), nil, "weak", ReasonDefault, ""},
+	{"just too little", Rules{Weak: "weak"}, with(scored(0.1), func(a *Ask) { a.Micros = 25 + 511 }), nil, "", ReasonGate, "weak:budget"},
 	{"no money", rules(), with(scored(0.9), func(a *Ask) { a.Micros = 0 }), nil, "", ReasonGate, "weak:budget little:budget strong:budget big:budget"},
 	{"a circuit", rules(), scored(0.9), func(m []Model) { m[1].Cooling = time.Second }, "weak little big", ReasonGate, "strong:cooling"},
-	{"circuits everywhere", Rules{Weak: "weak", Strong: "strong"}, scored(0.9), func(m []Model) { m[0].Cooling, m[1].Cooling = 1, 1 }, "weak strong", ReasonGate, ""},
+	{"circuits everywhere, a hard one", Rules{Weak: "weak", Strong: "strong"}, scored(0.9), cooling, "strong weak", ReasonScore, ""},
+	{"circuits everywhere, an easy one", Rules{Weak: "weak", Strong: "strong"}, scored(0.1), cooling, "weak strong", ReasonScore, ""},
+	{"circuits everywhere, and it stays up", Rules{Weak: "weak", Strong: "strong"}, with(scored(0.1), func(a *Ask) { a.Last, a.Idle = "strong", time.Minute }), cooling, "strong weak", ReasonSticky, ""},
+	{"circuits, and one that could not anyway", Rules{Weak: "weak", Strong: "strong"}, with(scored(0.1), func(a *Ask) { a.Vision = true }), func(m []Model) { cooling(m); m[0].Info.Vision = false }, "strong", ReasonGate, "weak:no_vision"},
+	{"a circuit that is not everywhere", rules(), scored(0.1), cooling, "little big", ReasonGate, "weak:cooling strong:cooling"},
 	{"an embedding model", Rules{Weak: "weak", Strong: "strong"}, scored(0.9), func(m []Model) { m[1].Info.Embedding = true }, "weak", ReasonGate, "strong:embedding_model"},
 	{"no rules", Rules{}, scored(0.9), nil, "", ReasonGate, ""},
 	{"one model for both", Rules{Weak: "weak", Strong: "weak"}, scored(0.9), nil, "weak", ReasonGate, ""},
@@ -79,6 +93,8 @@ var decisions = []struct {
 	{"a named model of another tier", rules(), Ask{Model: "strong", Micros: -1}, func(m []Model) { m[1].Denied = SkipTier }, "", ReasonExplicit, "strong:tier"},
 	{"a named model that nobody knows", rules(), Ask{Model: "x", Micros: -1}, func(m []Model) { m[0] = Model{ID: "x"} }, "x", ReasonExplicit, ""},
 }
+
+func cooling(m []Model) { m[0].Cooling, m[1].Cooling = time.Second, time.Second }
 
 func TestDecide(t *testing.T) {
 	for _, tt := range decisions {
@@ -144,41 +160,20 @@ func TestDecideAlways(t *testing.T) {
 	}
 }
 
-// TestShares: the share of calls above the threshold comes near what was asked, although the tenant's prompts score unlike those of the shipped distribution.
-func TestShares(t *testing.T) {
-	for i := 1; i <= 9; i++ {
-		share := float64(i) / 10
-		random := rand.New(rand.NewPCG(7, uint64(i)))
-		s := NewShares(func(share float64) float64 { return 1 - share }) // as if scores were spread evenly
-		strong, n := 0, 0
-		for k := range 2500 {
-			failure := 0.3 + 0.1*random.NormFloat64()
-			if failure > s.Threshold("acme", share) && k >= 500 {
-				strong++
-			}
-			if s.Note("acme", failure); k >= 500 {
-				n++
-			}
+// TestEstimates: every candidate has what the turn would cost, those that were left out too. A token in costs a quarter of one out.
+func TestEstimates(t *testing.T) {
+	m := facts()
+	m[1].Info.Tools, m[3].Info.Priced = false, false
+	for _, tt := range []struct {
+		output int64
+		want   []Candidate
+	}{
+		{0, []Candidate{{ID: "weak", Micros: 25 + 512, Priced: true}, {ID: "big", Micros: 500 + 10_240, Priced: true}, {ID: "little", Skip: SkipPrice}, {ID: "strong", Skip: SkipTools, Micros: 250 + 5120, Priced: true}}},
+		{8, []Candidate{{ID: "weak", Micros: 25 + 8, Priced: true}, {ID: "big", Micros: 500 + 160, Priced: true}, {ID: "little", Skip: SkipPrice}, {ID: "strong", Skip: SkipTools, Micros: 250 + 80, Priced: true}}},
+	} {
+		got := Decide(rules(), with(scored(0.9), func(a *Ask) { a.Tools, a.Output = true, tt.output }), m).Candidates
+		if !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("an answer of %d\n got %+v\nwant %+v", tt.output, got, tt.want)
 		}
-		if got := float64(strong) / float64(n); got < share-0.03 || got > share+0.03 {
-			t.Errorf("wanted %.2f, got %.3f", share, got)
-		}
-		if fresh := s.Threshold("other", share); fresh < 1-share-0.02 || fresh > 1-share+0.02 {
-			t.Errorf("another tenant's threshold is %.3f", fresh)
-		}
-	}
-	s := NewShares(func(float64) float64 { return 0.5 })
-	if s.Threshold("t", 0) <= 1 || s.Threshold("t", 1) >= 0 {
-		t.Error("none and all are not none and all")
-	}
-}
-
-func TestSharesAreBounded(t *testing.T) {
-	s := NewShares(func(share float64) float64 { return 1 - share })
-	for i := range knownTenants + 500 {
-		s.Note(strings.Repeat("x", 1+i%3)+string(rune('a'+i%26))+time.Duration(i).String(), 0.5)
-	}
-	if len(s.tenants) > knownTenants || s.order.Len() != len(s.tenants) {
-		t.Errorf("%d tenants", len(s.tenants))
 	}
 }
