@@ -22,8 +22,12 @@ import (
 // market is what the tests' models are and cost: in micro-dollars for a token, weak takes 1 in and 2 out, strong 10 and 20, big 30 and 60. The name fast is weak's too.
 func market(_ context.Context, _ string, names []string) (out []policy.Model, err error) {
 	make := func(id string, class catalog.Class, in int64) policy.Model {
-		return policy.Model{ID: id, Known: true, Cooling: time.Hour, Info: catalog.Info{ID: id, Class: class, ContextWindow: 100_000, Tools: true, Schema: true, Vision: class == catalog.Large,
+		m := policy.Model{ID: id, Known: true, Info: catalog.Info{ID: id, Class: class, ContextWindow: 100_000, Tools: true, Schema: true, Vision: class == catalog.Large,
 			Priced: true, Price: catalog.Price{Input: in * 1_000_000, Output: 2 * in * 1_000_000, CacheRead: in * 1_000_000, CacheWrite: in * 1_000_000}}}
+		if class == catalog.Large {
+			m.Cooling = time.Hour // today's health, which says nothing of then
+		}
+		return m
 	}
 	for _, n := range names {
 		switch n {
@@ -201,6 +205,7 @@ func TestReplayIsCut(t *testing.T) {
 			{"up to a moment", "", noon.Add(20 * time.Second), 1234, func(i int) bool { return i >= 2000-1234 && i < 2000 }, true},
 			{"one tenant", tenants[0], noon.Add(time.Hour), 1020, func(i int) bool { return i/50%2 == 0 && i >= 330 }, true},
 			{"one tenant, whole", tenants[1], noon.Add(time.Hour), 1200, func(i int) bool { return i/50%2 == 1 }, false},
+			{"one tenant, up to a moment", tenants[0], noon.Add(20 * time.Second), 5000, func(i int) bool { return i/50%2 == 0 && i < 2000 }, false},
 			{"one", "", noon.Add(time.Hour), 1, func(i int) bool { return i == 2399 }, true},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
@@ -221,6 +226,59 @@ func TestReplayIsCut(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestReplayKeepsTenantsApart: what one tenant may use says nothing of another in the same replay.
+func TestReplayKeepsTenantsApart(t *testing.T) {
+	b := newBench(t, dbtest.New(t))
+	starter := b.newTenant()
+	for i, tenant := range []string{b.tenant, starter, b.tenant, starter} {
+		b.insert(Record{TenantID: tenant, Used: "lab/weak", Usage: llm.Usage{Input: 1}, CreatedAt: db.At(noon.Add(time.Duration(i) * time.Second)), Ask: policy.Ask{Model: policy.Auto, Scored: true, Failure: 0.5, Micros: -1}})
+	}
+	r := b.routes()
+	r.Facts = func(ctx context.Context, tenantID string, names []string) ([]policy.Model, error) {
+		models, err := market(ctx, tenantID, names)
+		for i := range models {
+			if tenantID == starter && models[i].ID == "lab/strong" {
+				models[i].Denied = policy.SkipTier
+			}
+		}
+		return models, err
+	}
+	out, err := r.replay(t.Context(), &replayIn{Body: ReplayRequest{Since: "2026-11-20T00:00:00Z", Policy: ReplayPolicy{WeakModel: "lab/weak", StrongModel: "lab/strong", StrongShare: share(1)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := out.Body.After.ByModel, []ReplayModel{{"lab/strong", 2, 20}, {"lab/weak", 2, 2}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestReplayStrongCalls: the pair's weak model is never a strong call, though it is of the strong one's class; nor is any other where that class is unknown.
+func TestReplayStrongCalls(t *testing.T) {
+	b := newBench(t, dbtest.New(t))
+	for i, used := range []string{"lab/strong", "lab/big", "lab/weak"} {
+		b.insert(Record{TenantID: b.tenant, Used: used, CreatedAt: db.At(noon.Add(time.Duration(i) * time.Second)), Ask: policy.Ask{Model: policy.Auto, Micros: -1}})
+	}
+	pair := ReplayPolicy{WeakModel: "lab/strong", StrongModel: "lab/big", StrongShare: share(0)}
+	if got := b.replay(ReplayRequest{Policy: pair}); got.Before.StrongCalls != 1 || got.After.StrongCalls != 0 {
+		t.Errorf("two of a class: %d before, %d after", got.Before.StrongCalls, got.After.StrongCalls)
+	}
+	r := b.routes()
+	r.Facts = func(ctx context.Context, tenantID string, names []string) ([]policy.Model, error) {
+		models, err := market(ctx, tenantID, names)
+		for i := range models {
+			if models[i].ID == "lab/big" {
+				models[i].Info.Class = ""
+			}
+		}
+		return models, err
+	}
+	pair.WeakModel = "lab/weak"
+	out, err := r.replay(t.Context(), &replayIn{Body: ReplayRequest{Since: "2026-11-20T00:00:00Z", Policy: pair}})
+	if err != nil || out.Body.Before.StrongCalls != 1 {
+		t.Errorf("an unknown class: %+v %v", out, err)
+	}
 }
 
 func TestReplayRefuses(t *testing.T) {
