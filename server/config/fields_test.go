@@ -118,7 +118,6 @@ func TestDefault(t *testing.T) {
 		LogFormat:          "text",
 		MaxBodyBytes:       20 << 20,
 		DrainTimeout:       30 * time.Second,
-		TierModels:         map[string]string{"anthropic/*": "enterprise"},
 		StrongShare:        0.3,
 		DiscoverOllama:     true,
 		SessionWait:        30 * time.Second,
