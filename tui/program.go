@@ -35,7 +35,7 @@ type program struct {
 
 func newProgram(ctx context.Context, o Options, th kit.Theme, out *screen, c *console) *program {
 	m := &program{
-		chat:     chat.New(ctx, o.Backend, chat.Options{Theme: th, SessionID: o.SessionID, Model: o.Model, Now: o.Now}),
+		chat:     chat.New(ctx, o.Backend, chat.Options{Theme: th, SessionID: o.SessionID, Model: o.Model, Thinking: o.Thinking, Now: o.Now}),
 		sessions: sessions.New(ctx, o.Backend, th, o.Now),
 		picker:   picker.New(ctx, o.Backend, th),
 		th:       th, out: out, console: c, getenv: o.Getenv, full: o.Full,

@@ -42,8 +42,9 @@ type Options struct {
 	// In and Out default to the standard streams. The chat is plain unless both are terminals.
 	In  io.Reader
 	Out io.Writer
-	// SessionID continues a session, Model chooses a model; empty means a new session and the tenant's default.
-	SessionID, Model string
+	// SessionID continues a session, Model chooses a model, Thinking one of kit.ThinkingLevels; empty means a new
+	// session, the tenant's default and the session's own level.
+	SessionID, Model, Thinking string
 	// Plain asks for lines without any control sequence, as ACCESSIBLE=1 and TERM=dumb do. Full begins in the full
 	// screen.
 	Plain, Full bool
@@ -78,7 +79,7 @@ func Run(ctx context.Context, o Options) error {
 	accessible := o.Getenv("ACCESSIBLE")
 	if in == nil || out == nil || o.Plain || accessible != "" && accessible != "0" || o.Getenv("TERM") == "dumb" {
 		return plain.Run(ctx, plain.Options{Backend: o.Backend, In: o.In, Out: o.Out, SessionID: o.SessionID, Model: o.Model,
-			Echo: in == nil, Farewell: o.Farewell, Now: o.Now})
+			Thinking: o.Thinking, Echo: in == nil, Farewell: o.Farewell, Now: o.Now})
 	}
 	return runScreen(ctx, o, &console{in: in, out: out})
 }

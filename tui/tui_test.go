@@ -65,6 +65,29 @@ func TestScrollbackIsTheConversation(t *testing.T) {
 	}
 }
 
+// TestCostOnTheScreen looks at the status line in a terminal: the whole of it in a wide one, and no line that wraps in a narrow one.
+func TestCostOnTheScreen(t *testing.T) {
+	for cols, want := range map[int]string{80: "auto → mock/small · thinking low · $0.000059 · total $0.000059     0 in · 1 out", 40: "mock/small · $0.000059"} {
+		t.Run(fmt.Sprint(cols), func(t *testing.T) {
+			b := script()
+			b.Cost, b.Receipt = kit.Cost{Told: true, Micros: 59}, []string{"answered by mock/small: score 0.31 under the threshold 0.34"}
+			r := start(t, b, cols, 16, func(o *Options) { o.Model, o.Thinking = "auto", "low" })
+			r.sees("auto")
+			r.press("hi\r")
+			r.sees("Hello! How can I help?", "$0.000059")
+			lines := r.screen.Lines()
+			if got := strings.TrimRight(lines[slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "$") })], " "); got != want {
+				t.Errorf("the status is %q, want %q", got, want)
+			}
+			r.press("/receipt\r")
+			r.sees("answered by mock/small", "0.34")
+			if s := r.screen.Strange(); len(s) > 0 {
+				t.Errorf("sequences that a plain terminal does not know: %v", s)
+			}
+		})
+	}
+}
+
 // TestNothingIsAsked makes sure that no terminal is asked a question, which is what makes programs hang.
 func TestNothingIsAsked(t *testing.T) {
 	r := start(t, script(), 80, 24, nil)

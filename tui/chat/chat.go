@@ -49,9 +49,10 @@ type (
 
 // Options are what a page begins with.
 type Options struct {
-	// Theme paints; SessionID and Model are empty for a new session and the tenant's default model.
-	Theme            kit.Theme
-	SessionID, Model string
+	// Theme paints; SessionID, Model and Thinking are empty for a new session, the tenant's default model and the
+	// session's own level.
+	Theme                      kit.Theme
+	SessionID, Model, Thinking string
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -98,7 +99,11 @@ type Page struct {
 	spin     int
 
 	session, model, served string
+	effort                 string // the level of thinking that is asked for
 	usage                  kit.Usage
+	cost                   kit.Cost // of the last turn
+	spent                  kit.Spent
+	receipt                []string
 	models                 []kit.Model
 }
 
@@ -108,7 +113,7 @@ func New(ctx context.Context, b Backend, o Options) *Page {
 		o.Now = time.Now
 	}
 	p := &Page{ctx: ctx, backend: b, th: o.Theme, keys: kit.NewKeys(), now: o.Now, width: 80, height: 24,
-		session: o.SessionID, model: o.Model}
+		session: o.SessionID, model: o.Model, effort: o.Thinking}
 	p.input.Set("")
 	return p
 }
@@ -219,7 +224,7 @@ func (p *Page) Send(text string) tea.Cmd {
 	p.add(newQuestion(text))
 	p.asked, p.undone, p.thinking, p.thoughts, p.spin = text, false, "", 0, 0
 	p.reply.Reset()
-	p.turn = newTurn(p.ctx, p.backend, kit.Ask{SessionID: p.session, Model: p.model, Text: text}, p.now())
+	p.turn = newTurn(p.ctx, p.backend, kit.Ask{SessionID: p.session, Model: p.model, Thinking: p.effort, Text: text}, p.now())
 	return tea.Batch(p.turn.start, spinAfter(p.turn))
 }
 
@@ -241,6 +246,7 @@ func (p *Page) apply(events []kit.Event) {
 		case kit.Started:
 			keep(&p.session, e.SessionID)
 			keep(&p.served, e.Model)
+			p.turn.begun = true
 		case kit.Text:
 			p.text(e.Text)
 		case kit.Thinking:
@@ -253,7 +259,9 @@ func (p *Page) apply(events []kit.Event) {
 			p.settle()
 			p.add(newNote(kit.Line(e.Text), kit.Warning))
 		case kit.Done:
-			p.usage = e.Usage
+			keep(&p.served, e.Model)
+			p.usage, p.cost, p.receipt = e.Usage, e.Cost, e.Receipt
+			p.turn.billed = true
 		}
 	}
 }
@@ -316,6 +324,7 @@ func (p *Page) settle() {
 // finish ends the turn: with nil when the answer is complete.
 func (p *Page) finish(err error) tea.Cmd {
 	p.settle()
+	p.bill()
 	p.lastText, p.turn = p.reply.String(), nil
 	if err != nil {
 		p.undone = true
@@ -351,6 +360,7 @@ func (p *Page) Stop() tea.Cmd {
 		return p.finish(b.err)
 	}
 	p.settle()
+	p.bill()
 	p.lastText, p.turn, p.undone = p.reply.String(), nil, true
 	mark := newNote("[stopped]", kit.Warning)
 	mark.gap = p.reply.Len() == 0

@@ -24,6 +24,8 @@ func commands() []command {
 		{"/new", "", "begin a new session", func(p *Page, _ string) tea.Cmd { return p.switchTo(kit.Session{}) }},
 		{"/sessions", "", "list the sessions and switch to one", (*Page).sessions},
 		{"/model", "[name]", "choose the model that answers", (*Page).chooseModel},
+		{"/thinking", "[level]", "choose how much it thinks: " + strings.Join(kit.ThinkingLevels, ", "), (*Page).think},
+		{"/receipt", "", "why this model answered, and what the answer cost", (*Page).explain},
 		{"/retry", "", "ask again after a failure or a stop", (*Page).retry},
 		{"/copy", "[n|all]", "copy the answer, its n-th code block, or everything", (*Page).copy},
 		{"/full", "", "use the full screen, or leave it", func(*Page, string) tea.Cmd { return send(ToggleFull{}) }},
@@ -84,6 +86,34 @@ func (p *Page) chooseModel(name string) tea.Cmd {
 		return nil
 	}
 	return p.Update(kit.PickModel{ID: name})
+}
+
+// think sets the level for the messages from now on.
+func (p *Page) think(level string) tea.Cmd {
+	switch {
+	case slices.Contains(kit.ThinkingLevels, level):
+		p.effort, p.flash = level, "thinking: "+level
+	case level == sessionsOwn:
+		p.effort, p.flash = "", "thinking: as the session has it"
+	default:
+		p.flash = "levels: " + strings.Join(kit.ThinkingLevels, ", ")
+		p.input.Set("/thinking ")
+		p.edited()
+	}
+	return nil
+}
+
+// sessionsOwn takes a chosen level back.
+const sessionsOwn = "default"
+
+// explain prints the receipt of the last answer.
+func (p *Page) explain(string) tea.Cmd {
+	if len(p.receipt) == 0 {
+		p.flash = "no answer with a receipt yet"
+		return nil
+	}
+	p.add(newNote(strings.Join(p.receipt, "\n"), kit.Muted))
+	return nil
 }
 
 func (p *Page) retry(string) tea.Cmd {
@@ -183,7 +213,7 @@ func (m *menu) update(text string, models []kit.Model) {
 		for _, c := range commands() {
 			if strings.HasPrefix(c.name, name) {
 				insert := c.name
-				if c.name == "/model" {
+				if c.name == "/model" || c.name == "/thinking" {
 					insert += " "
 				}
 				m.items = append(m.items, completion{c.name, c.help, insert})
@@ -193,6 +223,12 @@ func (m *menu) update(text string, models []kit.Model) {
 		for _, it := range models {
 			if strings.Contains(strings.ToLower(it.ID), strings.ToLower(arg)) {
 				m.items = append(m.items, completion{kit.Line(it.ID), kit.Line(it.Note), "/model " + it.ID})
+			}
+		}
+	case name == "/thinking" && !slices.Contains(kit.ThinkingLevels, arg):
+		for _, level := range append(slices.Clone(kit.ThinkingLevels), sessionsOwn) {
+			if strings.HasPrefix(level, arg) && level != arg {
+				m.items = append(m.items, completion{level, "", "/thinking " + level})
 			}
 		}
 	}

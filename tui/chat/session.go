@@ -32,7 +32,8 @@ func (p *Page) switchTo(s kit.Session) tea.Cmd {
 		return nil
 	}
 	p.session, p.served, p.entries, p.older = s.ID, "", nil, ""
-	p.lastText, p.asked, p.undone, p.usage = "", "", false, kit.Usage{}
+	p.lastText, p.asked, p.undone = "", "", false
+	p.usage, p.cost, p.spent, p.receipt = kit.Usage{}, kit.Cost{}, kit.Spent{}, nil
 	if s.ID == "" {
 		p.add(newDivider("new session"))
 		return nil
@@ -53,6 +54,9 @@ func (p *Page) show(l loaded) {
 		return
 	}
 	p.older = l.page.Next
+	if len(l.page.Messages) > 0 {
+		p.spent.Add(kit.Cost{}) // what was said before cost what nobody says
+	}
 	var said []*entry
 	for _, m := range l.page.Messages {
 		switch {
@@ -91,5 +95,15 @@ func (p *Page) show(l loaded) {
 		case "assistant":
 			p.lastText = m.Text
 		}
+	}
+}
+
+// bill counts what the turn cost. One that was stopped or failed after it had begun cost what nobody says.
+func (p *Page) bill() {
+	if !p.turn.billed {
+		p.usage, p.cost, p.receipt = kit.Usage{}, kit.Cost{}, nil
+	}
+	if p.turn.billed || p.turn.begun {
+		p.spent.Add(p.cost)
 	}
 }

@@ -26,6 +26,8 @@ type turn struct {
 	began   time.Time
 	ctx     context.Context
 	cancel  context.CancelFunc
+	// What Update knows of it: that it has begun, and that its cost has been told.
+	begun, billed bool
 
 	mu      sync.Mutex
 	events  []kit.Event

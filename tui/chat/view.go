@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/clawless/clawless/tui/kit"
@@ -100,42 +101,71 @@ func (p *Page) menuLines() []string {
 	return lines
 }
 
-// status names the model and what is going on at the left, and the tokens of the last turn at the right. It leaves the
-// last column free: erasing what is below a full last line would take that line's last character with it.
+// status names the model, what the last turn and the conversation cost, and what is going on at the left, and the
+// tokens of the last turn at the right. It leaves the last column free: erasing what is below a full last line would
+// take that line's last character with it.
 func (p *Page) status() string {
 	width := p.width - 1
-	left := p.modelName()
-	if p.turn != nil {
-		left = p.spinner() + " " + left + " " + p.elapsed()
-	}
 	dot := " " + p.th.Sign("·", "-") + " "
-	right := "/help"
+	right, look := "/help", kit.Muted
 	switch {
+	case p.loading:
+		right = "loading" + p.th.Sign("…", "...")
 	case p.armed:
-		right = "ctrl+c again quits"
+		right, look = "ctrl+c again quits", kit.Warning
 	case p.flash != "":
-		right = p.flash
-		if kit.Width(left)+kit.Width(right)+4 > width {
-			left = ""
-		}
+		right, look = p.flash, kit.Warning
 	case p.fresh > 0:
 		right = kit.Plural(p.fresh, "new line") + dot + "ctrl+end"
 	case p.turn != nil:
 		right = "esc stops"
 	case p.usage != kit.Usage{}:
 		right = kit.Count(p.usage.Input) + " in" + dot + kit.Count(p.usage.Output) + " out"
+		if kit.Width(p.lefts(dot)[0])+kit.Width(right)+2 > width {
+			right = "" // money goes before tokens
+		}
 	}
-	if p.loading {
-		right = "loading" + p.th.Sign("…", "...")
+	if right == "" {
+		return p.th.Style(kit.Muted, p.left(dot, width))
 	}
-	look := kit.Muted
-	if p.armed || p.flash != "" {
-		look = kit.Warning
-	}
+	left := p.left(dot, width-kit.Width(right)-2)
 	if left == "" {
 		return p.th.Style(look, p.th.Cut(right, width))
 	}
-	return p.th.Status(p.th.Style(kit.Muted, left), p.th.Style(look, p.th.Cut(right, width)), width)
+	return p.th.Status(p.th.Style(kit.Muted, left), p.th.Style(look, right), width)
+}
+
+// left is the longest left end that fits; empty when there is no room for one.
+func (p *Page) left(dot string, room int) string {
+	all := p.lefts(dot)
+	for _, text := range all {
+		if kit.Width(text) <= room {
+			return text
+		}
+	}
+	if last := all[len(all)-1]; room >= 10 {
+		return p.th.Cut(last, room)
+	}
+	return ""
+}
+
+// lefts are left ends from the longest to the shortest: what a person can do without goes first.
+func (p *Page) lefts(dot string) []string {
+	join := func(parts ...string) string {
+		return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), dot)
+	}
+	name, short, effort := p.modelName(), kit.Line(p.served), ""
+	if short == "" {
+		short = name
+	}
+	if p.turn != nil {
+		return []string{p.spinner() + " " + name + " " + p.elapsed(), p.spinner() + " " + short}
+	}
+	if p.effort != "" {
+		effort = "thinking " + p.effort
+	}
+	cost, total := p.cost.String(), p.spent.String()
+	return []string{join(name, effort, cost, total), join(short, effort, cost, total), join(short, cost, total), join(short, cost), join(short)}
 }
 
 func (p *Page) modelName() string {

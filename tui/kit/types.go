@@ -19,7 +19,7 @@ const (
 	Tool
 	// Notice is one line for the person, for example that the connection is being opened again.
 	Notice
-	// Done is the last event of a complete answer and carries its usage.
+	// Done is the last event of a complete answer and carries its usage and its cost.
 	Done
 )
 
@@ -28,10 +28,13 @@ type Event struct {
 	Kind EventKind
 	// Text is the piece or the line of Text, Thinking, Tool and Notice.
 	Text string
-	// RunID, SessionID and Model belong to Started. An empty field means "not known" and changes nothing.
+	// RunID, SessionID and Model belong to Started, Model to Done too. An empty field means "not known" and changes
+	// nothing.
 	RunID, SessionID, Model string
-	// Usage belongs to Done.
-	Usage Usage
+	// Usage and Cost belong to Done, and so does Receipt: lines that say which model answered, why, and what it cost.
+	Usage   Usage
+	Cost    Cost
+	Receipt []string
 }
 
 // Usage counts the tokens of one turn. Zero in both fields means that nobody counted.
@@ -45,6 +48,8 @@ type Ask struct {
 	SessionID string
 	// Model is a model id; empty means the tenant's default.
 	Model string
+	// Thinking is one of ThinkingLevels; empty means the session's.
+	Thinking string
 	// Text is what the person wrote, as written.
 	Text string
 }

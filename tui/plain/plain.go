@@ -11,7 +11,6 @@ import (
 	"iter"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"time"
 
@@ -40,8 +39,8 @@ type Options struct {
 	Backend Backend
 	In      io.Reader
 	Out     io.Writer
-	// SessionID and Model are empty for a new session and the tenant's default model.
-	SessionID, Model string
+	// SessionID, Model and Thinking are empty for a new session, the tenant's default model and the session's own level.
+	SessionID, Model, Thinking string
 	// Echo repeats what is read, so that a transcript made through a pipe has both sides.
 	Echo bool
 	// Farewell is the last line, given the session in use if there is one; nil prints none.
@@ -60,6 +59,8 @@ type chat struct {
 	asked      string
 	undone     bool
 	listed     []kit.Session
+	spent      kit.Spent
+	receipt    []string
 	lines      chan string
 	interrupts chan os.Signal
 }
@@ -208,6 +209,12 @@ func (c *chat) stopOnInterrupt(ctx context.Context, cancel func(), runID <-chan 
 func (c *chat) answer(ctx context.Context, text string, runID chan<- string) error {
 	s := markdown.NewStream(kit.Theme{}, width)
 	said := false
+	begun, last := false, kit.Event{}
+	defer func() {
+		if begun {
+			c.bill(last)
+		}
+	}()
 	put := func(lines []string) {
 		for _, line := range lines {
 			if !said && line != "" {
@@ -217,13 +224,14 @@ func (c *chat) answer(ctx context.Context, text string, runID chan<- string) err
 			c.print(line)
 		}
 	}
-	for e, err := range c.Backend.Ask(ctx, kit.Ask{SessionID: c.SessionID, Model: c.Model, Text: text}) {
+	for e, err := range c.Backend.Ask(ctx, kit.Ask{SessionID: c.SessionID, Model: c.Model, Thinking: c.Thinking, Text: text}) {
 		if err != nil {
 			put(s.Close())
 			return err
 		}
 		switch e.Kind {
 		case kit.Started:
+			begun = true
 			if e.SessionID != "" {
 				c.SessionID = e.SessionID
 			}
@@ -239,10 +247,27 @@ func (c *chat) answer(ctx context.Context, text string, runID chan<- string) err
 			c.print("Tool: " + kit.Line(e.Text))
 		case kit.Notice:
 			c.print("Note: " + kit.Line(e.Text))
+		case kit.Done:
+			last = e
 		}
 	}
 	put(s.Close())
 	return ctx.Err()
+}
+
+// bill says which model answered and what it cost, given the last event of the answer. One that was stopped or failed
+// has none: it cost what nobody says.
+func (c *chat) bill(last kit.Event) {
+	c.spent.Add(last.Cost)
+	c.receipt = last.Receipt
+	if !last.Cost.Told {
+		return
+	}
+	line := "Answered by " + kit.Line(last.Model) + ", " + last.Cost.String()
+	if total := c.spent.String(); total != "" {
+		line += ", " + total
+	}
+	c.print(line + ".")
 }
 
 func (c *chat) fail(err error, next string) {
@@ -251,93 +276,4 @@ func (c *chat) fail(err error, next string) {
 		c.print(hint)
 	}
 	c.print(next)
-}
-
-func (c *chat) command(ctx context.Context, text string) {
-	name, arg, _ := strings.Cut(text, " ")
-	arg = strings.TrimSpace(arg)
-	switch name {
-	case "/help":
-		c.print("/new begins a new session.", "/sessions lists the sessions; /sessions 2 opens the second one.",
-			"/model lists the models; /model NAME chooses one.", "/retry asks again after a failure or a stop.", "/quit leaves.")
-	case "/new":
-		c.SessionID = ""
-		c.print("A new session begins.")
-	case "/sessions":
-		c.sessions(ctx, arg)
-	case "/model":
-		c.model(ctx, arg)
-	case "/retry":
-		if !c.undone {
-			c.print("The last answer is complete; there is nothing to ask again.")
-			return
-		}
-		c.ask(ctx, c.asked)
-	default:
-		c.print("No command " + kit.Line(name) + ". /help lists them.")
-	}
-}
-
-func (c *chat) sessions(ctx context.Context, arg string) {
-	if n, err := strconv.Atoi(arg); err == nil && n >= 1 && n <= len(c.listed) {
-		c.show(ctx, c.listed[n-1])
-		return
-	}
-	page, err := c.Backend.Sessions(ctx, "")
-	if err != nil {
-		c.fail(err, "/sessions tries again.")
-		return
-	}
-	c.listed = page.Sessions
-	for i, s := range c.listed {
-		title := s.Title
-		if title == "" {
-			title = s.ID
-		}
-		line := fmt.Sprintf("%d. %s, %s", i+1, kit.Line(title), kit.Plural(s.Messages, "message"))
-		if ago := kit.Ago(s.UpdatedAt, c.Now()); ago != "" {
-			line += ", " + ago
-		}
-		c.print(line)
-	}
-	if len(c.listed) == 0 {
-		c.print("There are no sessions yet.")
-		return
-	}
-	c.print("/sessions 1 opens the first one.")
-}
-
-// show continues a session and prints the end of it.
-func (c *chat) show(ctx context.Context, s kit.Session) {
-	page, err := c.Backend.Messages(ctx, s.ID, "")
-	if err != nil {
-		c.fail(err, "/sessions lists what there is.")
-		return
-	}
-	c.SessionID = s.ID
-	p := markdown.NewPainter(kit.Theme{}, width)
-	for _, m := range page.Messages[max(0, len(page.Messages)-10):] {
-		switch m.Role {
-		case "user":
-			c.print("You: " + kit.Untab(kit.Visible(m.Text)))
-		case "assistant":
-			c.print("Assistant: " + strings.Join(p.Paint(m.Text), "\n"))
-		}
-	}
-}
-
-func (c *chat) model(ctx context.Context, name string) {
-	if name != "" {
-		c.Model = name
-		c.print("The model is now " + kit.Line(name) + ".")
-		return
-	}
-	list, err := c.Backend.Models(ctx)
-	if err != nil {
-		c.fail(err, "/model tries again.")
-		return
-	}
-	for _, m := range list {
-		c.print(strings.TrimSpace(kit.Line(m.ID + " " + m.Note)))
-	}
 }

@@ -73,6 +73,32 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+func TestCostsAndThinking(t *testing.T) {
+	b := script()
+	b.Answer, b.Cost, b.Receipt = "Yes.", kit.Cost{Told: true, Micros: 1215}, []string{"answered by mock/small: score\x1b", "cost $0.001215"}
+	got := talk(t, b, "/receipt\n/model auto\none\n/receipt\n/thinking low\ntwo\n/thinking deep\n/thinking default\nthree\n/new\n/receipt\nfour\n", nil)
+	for _, want := range []string{"You: /receipt\nThere is no answer with a receipt yet.\n", "Assistant: Yes.\nAnswered by mock/small, $0.001215, total $0.001215.\n",
+		"You: /receipt\nanswered by mock/small: score␛\ncost $0.001215\n", "The model now thinks at the level low.\n", "$0.001215, total $0.00243.\n",
+		"The levels are off, minimal, low, medium, high;", "total $0.003645.\n", "A new session begins.\nYou: /receipt\nThere is no answer", "four\nAssistant: Yes.\nAnswered by mock/small, $0.001215, total $0.001215.\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	asks := b.Asks()
+	if len(asks) != 4 || asks[0].Thinking != "" || asks[1].Thinking != "low" || asks[2].Thinking != "" || asks[0].Model != "auto" {
+		t.Errorf("asked %+v", asks)
+	}
+	b.Cost = kit.Cost{Told: true, Unknown: true}
+	got = talk(t, b, "one\n", func(o *Options) { o.SessionID, o.Thinking = "ses_a", "high" })
+	if !strings.Contains(got, "Answered by mock/script, price unknown.\n") || b.Asks()[4].Thinking != "high" {
+		t.Errorf("the transcript is\n%s", got)
+	}
+	b.Cost = kit.Cost{Told: true, Micros: 5}
+	if got = talk(t, b, "one\n", func(o *Options) { o.SessionID = "ses_a" }); !strings.Contains(got, "$0.000005, total over $0.000005.\n") {
+		t.Errorf("what was said before is free in\n%s", got)
+	}
+}
+
 func TestFailureAndRetry(t *testing.T) {
 	b := script()
 	b.Err, b.FailAfter = scripttest.Failure{Text: "no route\x1b", Next: "try: clawless doctor"}, 2

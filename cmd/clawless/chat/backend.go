@@ -11,7 +11,10 @@ import (
 )
 
 // backend is the server as the terminal chat needs it, through the client.
-type backend struct{ c *client.Client }
+type backend struct {
+	c        *client.Client
+	fallback any // of every request
+}
 
 // Ask implements tui.Backend. A question without a session starts one, so that the conversation is kept.
 func (b backend) Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, error] {
@@ -25,27 +28,37 @@ func (b backend) Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, erro
 			}
 			session = s.ID
 		}
-		req := client.ChatRequest{Model: ask.Model, SessionID: session, Messages: []sdk.ChatMessage{{Role: "user", Content: sdk.Text(ask.Text)}}}
+		req := client.ChatRequest{Model: ask.Model, SessionID: session, Fallback: b.fallback, Messages: []sdk.ChatMessage{{Role: "user", Content: sdk.Text(ask.Text)}}}
 		if req.Model == "" {
 			req.Model = defaultModel
 		}
+		if ask.Thinking != "" {
+			req.Thinking = &ask.Thinking
+		}
+		var end client.Finish
 		for ev, err := range b.c.Chat(ctx, req) {
 			if err != nil {
 				yield(kit.Event{}, err)
 				return
 			}
-			if e, ok := event(ev, session); ok && !yield(e, nil) {
+			if f, ok := ev.(client.Finish); ok {
+				end = f
+			}
+			if e, ok := event(ev, session, end); ok && !yield(e, nil) {
 				return
 			}
 		}
 	}
 }
 
-// defaultModel is what the server calls the tenant's default.
-const defaultModel = "default"
+// What the server calls the tenant's default, and the choice by the question.
+const (
+	defaultModel = "default"
+	autoModel    = "auto"
+)
 
-// event translates one step; those that the terminal does not show are left out.
-func event(ev client.Event, session string) (kit.Event, bool) {
+// event translates one step, given the end of the answer when it has come; those that the terminal does not show are left out.
+func event(ev client.Event, session string, end client.Finish) (kit.Event, bool) {
 	switch e := ev.(type) {
 	case client.Started:
 		return kit.Event{Kind: kit.Started, RunID: e.RunID, SessionID: session, Model: e.Model}, true
@@ -58,7 +71,11 @@ func event(ev client.Event, session string) (kit.Event, bool) {
 	case client.Reconnecting:
 		return kit.Event{Kind: kit.Notice, Text: fmt.Sprintf("the connection was lost; taking the answer up again (try %d)", e.Attempt)}, true
 	case client.Usage:
-		return kit.Event{Kind: kit.Done, Usage: kit.Usage{Input: int(e.Input), Output: int(e.Output)}}, true
+		done := kit.Event{Kind: kit.Done, Model: end.Model, Usage: kit.Usage{Input: int(e.Input), Output: int(e.Output)}, Cost: cost(end.Receipt)}
+		if end.Receipt != nil {
+			done.Receipt = told(end.Receipt)
+		}
+		return done, true
 	}
 	return kit.Event{}, false
 }
@@ -95,15 +112,17 @@ func (b backend) Messages(ctx context.Context, sessionID, cursor string) (kit.Me
 	return out, nil
 }
 
-// Models implements tui.Backend.
+// Models implements tui.Backend: the names that stand for a model, then the models.
 func (b backend) Models(ctx context.Context) ([]kit.Model, error) {
 	list, err := b.c.ListModels(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]kit.Model, len(list.Data))
-	for i, m := range list.Data {
-		out[i] = kit.Model{ID: m.ID, Note: m.OwnedBy}
+	out := []kit.Model{{ID: autoModel, Note: "the server chooses for each question"}, {ID: defaultModel, Note: "the session's or the tenant's"}}
+	for _, m := range list.Data {
+		if m.ID != autoModel && m.ID != defaultModel {
+			out = append(out, kit.Model{ID: m.ID, Note: m.OwnedBy})
+		}
 	}
 	return out, nil
 }

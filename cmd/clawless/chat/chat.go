@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"github.com/clawless/clawless/cmd/clawless/cli"
 	"github.com/clawless/clawless/sdk"
 	"github.com/clawless/clawless/tui"
+	"github.com/clawless/clawless/tui/kit"
 )
 
 type options struct {
@@ -24,6 +27,12 @@ type options struct {
 	system  string
 	plain   bool
 	full    bool
+
+	thinking       string
+	fallback       bool
+	fallbackModels []string
+	receipt        bool
+	showThinking   bool
 }
 
 // New returns the command.
@@ -35,13 +44,22 @@ func New(env *cli.Env) *cobra.Command {
 		Long: "Talk to your tenant's assistant. Without a message it opens the terminal chat, which keeps the conversation in a session.\n" +
 			"With a message, with - for standard input, or in a pipe it streams one answer to standard output and exits; -o jsonl prints the\n" +
 			"events as they come, -o json the whole answer. Such an answer belongs to no session unless --session names one.\n" +
-			"Standard input is read with - or without a message, not beside one.",
+			"Standard input is read with - or without a message, not beside one.\n\n" +
+			"A model that is named answers or fails, unless --fallback lets another one answer in its place. --model auto lets the server choose\n" +
+			"for each question. --receipt says on standard error which model answered, why, and what it cost; -o json has that as receipt.",
 		Example: "clawless chat\nclawless chat \"why is the sky blue?\"\ncat report.txt | clawless chat - --system \"Sum this up in three lines.\"\n" +
-			"clawless chat --session ses_06h0an8x5dx3xene18y86hvxj4 \"and at night?\"\nclawless chat \"hello\" --session new -o json",
+			"clawless chat --session ses_06h0an8x5dx3xene18y86hvxj4 \"and at night?\"\nclawless chat \"hello\" --session new -o json\n" +
+			"clawless chat \"what is the capital of France?\" --model auto --receipt\nclawless chat \"prove it\" --model mock/large --thinking high --show-thinking\n" +
+			"clawless chat \"hello\" --model mock/fail-500 --fallback-model mock/small --receipt",
 		Flags: func(fs *pflag.FlagSet) {
 			fs.StringVar(&o.session, "session", "", "continue the session `ID`; new starts one")
-			fs.StringVar(&o.model, "model", "", "`MODEL` to ask, as provider/model (default: the tenant's)")
+			fs.StringVar(&o.model, "model", "", "`MODEL` to ask, as provider/model; auto lets the server choose (default: the tenant's)")
+			fs.StringVar(&o.thinking, "thinking", "", "how much to think, a `LEVEL`: "+strings.Join(kit.ThinkingLevels, ", ")+" (default: the session's)")
+			fs.BoolVar(&o.fallback, "fallback", false, "let another model answer when this one fails")
+			fs.StringArrayVar(&o.fallbackModels, "fallback-model", nil, "a `MODEL` that may answer when this one fails; repeat it for a list in order")
 			fs.StringVar(&o.system, "system", "", "`TEXT` of instructions for this answer alone; needs a message")
+			fs.BoolVar(&o.receipt, "receipt", false, "say afterwards which model answered, why, and what it cost; needs a message")
+			fs.BoolVar(&o.showThinking, "show-thinking", false, "show what the model thinks, on standard error; needs a message")
 			fs.BoolVar(&o.plain, "plain", false, "only append lines, for screen readers and simple terminals")
 			fs.BoolVar(&o.full, "full", false, "begin in the full screen")
 		},
@@ -53,6 +71,9 @@ func New(env *cli.Env) *cobra.Command {
 }
 
 func (o *options) run(ctx context.Context) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	c, err := o.env.API()
 	if err != nil {
 		return err
@@ -67,14 +88,29 @@ func (o *options) run(ctx context.Context) error {
 	return o.once(ctx, c, text)
 }
 
+// check finds what is wrong with the flags before anything is sent.
+func (o *options) check() error {
+	if o.thinking != "" && !slices.Contains(kit.ThinkingLevels, o.thinking) {
+		return cli.WithHint(cli.Usagef("--thinking %s: the levels are %s", strconv.Quote(o.thinking), strings.Join(kit.ThinkingLevels, ", ")), "clawless chat --thinking low")
+	}
+	if slices.Contains(o.fallbackModels, "") {
+		return cli.WithHint(cli.Usagef("--fallback-model has no name"), "clawless model list")
+	}
+	return nil
+}
+
 func (o *options) converse(ctx context.Context, c *client.Client) error {
 	if o.system != "" {
 		return cli.Usagef("--system needs a message; a conversation takes its instructions from its session or tenant")
 	}
+	if o.receipt || o.showThinking {
+		return cli.Usagef("--receipt and --show-thinking need a message; a conversation shows what it costs, and has /receipt")
+	}
 	if o.session == "new" {
 		o.session = ""
 	}
-	return tui.Run(ctx, tui.Options{Backend: backend{c}, In: o.env.In, Out: o.env.Out, SessionID: o.session, Model: o.model, Plain: o.plain, Full: o.full,
+	return tui.Run(ctx, tui.Options{Backend: backend{c, client.AllowFallback(o.fallback, o.fallbackModels...)}, In: o.env.In, Out: o.env.Out,
+		SessionID: o.session, Model: o.model, Thinking: o.thinking, Plain: o.plain, Full: o.full,
 		Getenv: o.env.Getenv, Now: o.env.Now,
 		Farewell: func(id string) string { return "to go on later: clawless chat --session " + id }})
 }
@@ -108,9 +144,12 @@ func (o *options) message() (string, error) {
 
 // once streams one answer to standard output.
 func (o *options) once(ctx context.Context, c *client.Client, text string) error {
-	req := client.ChatRequest{Model: o.model, SessionID: o.session}
+	req := client.ChatRequest{Model: o.model, SessionID: o.session, Fallback: client.AllowFallback(o.fallback, o.fallbackModels...)}
 	if req.Model == "" {
 		req.Model = defaultModel
+	}
+	if o.thinking != "" {
+		req.Thinking = &o.thinking
 	}
 	if o.session == "new" {
 		s, err := c.CreateSession(ctx, sdk.CreateSessionRequest{})
@@ -124,7 +163,7 @@ func (o *options) once(ctx context.Context, c *client.Client, text string) error
 		req.Messages = append(req.Messages, sdk.ChatMessage{Role: "system", Content: sdk.Text(o.system)})
 	}
 	req.Messages = append(req.Messages, sdk.ChatMessage{Role: "user", Content: sdk.Text(text)})
-	p := printer{env: o.env, session: req.SessionID}
+	p := printer{env: o.env, session: req.SessionID, thoughts: o.showThinking}
 	for ev, err := range c.Chat(ctx, req) {
 		if err != nil {
 			p.end()
@@ -134,5 +173,8 @@ func (o *options) once(ctx context.Context, c *client.Client, text string) error
 			return err
 		}
 	}
-	return p.finish()
+	if err := p.finish(); err != nil || !o.receipt {
+		return err
+	}
+	return p.receipt()
 }

@@ -29,6 +29,9 @@ type Backend struct {
 	// FailAfter ends an answer with Err after so many pieces; -1 is never.
 	FailAfter int
 	Err       error
+	// Cost and Receipt are those of every complete answer.
+	Cost    kit.Cost
+	Receipt []string
 	// Said are the messages of the sessions in List.
 	List  []kit.Session
 	Said  map[string][]kit.Message
@@ -76,7 +79,7 @@ func (b *Backend) Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, err
 		if model == "" {
 			model = "mock/script"
 		}
-		events := append([]kit.Event{{Kind: kit.Started, RunID: fmt.Sprintf("run_%d", n), SessionID: session, Model: model}}, b.Before...)
+		events := append([]kit.Event{{Kind: kit.Started, RunID: fmt.Sprintf("run_%d", n), SessionID: session, Model: answered(model)}}, b.Before...)
 		for _, e := range events {
 			if !b.wait(ctx) || !yield(e, nil) {
 				return
@@ -102,8 +105,16 @@ func (b *Backend) Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, err
 			}
 			rest = rest[n:]
 		}
-		yield(kit.Event{Kind: kit.Done, Usage: kit.Usage{Input: len(ask.Text) / 4, Output: sent}}, nil)
+		yield(kit.Event{Kind: kit.Done, Model: answered(model), Usage: kit.Usage{Input: len(ask.Text) / 4, Output: sent}, Cost: b.Cost, Receipt: b.Receipt}, nil)
 	}
+}
+
+// answered is the model that answers when another is asked for.
+func answered(model string) string {
+	if model == "auto" {
+		return "mock/small"
+	}
+	return model
 }
 
 func (b *Backend) answer(question string) string {
