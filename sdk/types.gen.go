@@ -105,12 +105,6 @@ const (
 	ResponsesAnswerStatusIncomplete ResponsesAnswerStatus = "incomplete"
 )
 
-// The values of ResponsesIncompleteReason.
-const (
-	ResponsesIncompleteReasonContentFilter   ResponsesIncompleteReason = "content_filter"
-	ResponsesIncompleteReasonMaxOutputTokens ResponsesIncompleteReason = "max_output_tokens"
-)
-
 // The values of ResponsesItemType.
 const (
 	ResponsesItemTypeFunctionCall ResponsesItemType = "function_call"
@@ -1020,12 +1014,21 @@ type ResponsesAnswer struct {
 	CreatedAt int64 `json:"created_at"`
 
 	// CompletedAt Unix seconds
-	CompletedAt       int64                 `json:"completed_at"`
-	Status            ResponsesAnswerStatus `json:"status"`
-	Error             ResponsesError        `json:"error"`
-	IncompleteDetails ResponsesIncomplete   `json:"incomplete_details"`
-	Instructions      string                `json:"instructions"`
-	MaxOutputTokens   int64                 `json:"max_output_tokens"`
+	CompletedAt int64                 `json:"completed_at"`
+	Status      ResponsesAnswerStatus `json:"status"`
+
+	// Error Why the answer broke off; null when it did not
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+
+	// IncompleteDetails Why the answer is cut; null when it is whole
+	IncompleteDetails struct {
+		Reason string `json:"reason"`
+	} `json:"incomplete_details"`
+	Instructions    string `json:"instructions"`
+	MaxOutputTokens int64  `json:"max_output_tokens"`
 
 	// Model provider/model that answered
 	Model             string          `json:"model"`
@@ -1062,13 +1065,6 @@ type ResponsesAnswer struct {
 // ResponsesAnswerStatus defines model for ResponsesAnswer.Status.
 type ResponsesAnswerStatus string
 
-// ResponsesError defines model for ResponsesError.
-type ResponsesError struct {
-	// Code docs/reference/errors.md lists them
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
-
 // ResponsesEvent defines model for ResponsesEvent.
 type ResponsesEvent struct {
 	// Type response.created, response.output_text.delta, …, response.completed, response.incomplete, response.failed, error
@@ -1103,14 +1099,6 @@ type ResponsesEvent struct {
 	// Error On error: the same once more, where clients look that raise it
 	Error *Error `json:"error,omitempty"`
 }
-
-// ResponsesIncomplete defines model for ResponsesIncomplete.
-type ResponsesIncomplete struct {
-	Reason ResponsesIncompleteReason `json:"reason"`
-}
-
-// ResponsesIncompleteReason defines model for ResponsesIncomplete.Reason.
-type ResponsesIncompleteReason string
 
 // ResponsesInputDetails defines model for ResponsesInputDetails.
 type ResponsesInputDetails struct {

@@ -110,3 +110,22 @@ func stream(ctx context.Context, w *sse.Writer, echo *Echo, a *dialect.Answer, i
 	}
 	events.End(a, input)
 }
+
+// Schema implements huma.SchemaProvider: an answer without an error has null there.
+func (ResponsesError) Schema(huma.Registry) *huma.Schema {
+	return object("Why the answer broke off; null when it did not", "code", "message")
+}
+
+// Schema implements huma.SchemaProvider: an answer that is complete has null there.
+func (ResponsesIncomplete) Schema(huma.Registry) *huma.Schema {
+	return object("Why the answer is cut; null when it is whole", "reason")
+}
+
+// object is the schema of an object of strings that may be null.
+func object(what string, fields ...string) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeObject, Nullable: true, Description: what, Properties: map[string]*huma.Schema{}, Required: fields}
+	for _, f := range fields {
+		s.Properties[f] = &huma.Schema{Type: huma.TypeString}
+	}
+	return s
+}
