@@ -67,7 +67,7 @@ func TestScrollbackIsTheConversation(t *testing.T) {
 
 // TestCostOnTheScreen looks at the status line in a terminal: the whole of it in a wide one, and no line that wraps in a narrow one.
 func TestCostOnTheScreen(t *testing.T) {
-	for cols, want := range map[int]string{80: "auto → mock/small · thinking low · $0.000059 · total $0.000059     0 in · 1 out", 40: "mock/small · $0.000059"} {
+	for cols, want := range map[int]string{80: "auto → mock/small · thinking low · $0.000059 · total $0.000059     0 in · 1 out", 40: "mock/small · $0.000059 · Σ $0.000059"} {
 		t.Run(fmt.Sprint(cols), func(t *testing.T) {
 			b := script()
 			b.Cost, b.Receipt = kit.Cost{Told: true, Micros: 59}, []string{"answered by mock/small: score 0.31 under the threshold 0.34"}

@@ -71,7 +71,8 @@ func TestStatusGivesWay(t *testing.T) {
 		70:  "auto → mock/small · thinking low · $0.000003 · total $0.000003",
 		60:  "mock/small · thinking low · $0.000003 · total $0.000003",
 		45:  "mock/small · $0.000003 · total $0.000003",
-		40:  "mock/small · $0.000003",
+		40:  "mock/small · $0.000003 · Σ $0.000003",
+		36:  "mock/small · $0.000003",
 		20:  "mock/small",
 	} {
 		l.p.Resize(width, 12)

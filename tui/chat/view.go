@@ -165,7 +165,8 @@ func (p *Page) lefts(dot string) []string {
 		effort = "thinking " + p.effort
 	}
 	cost, total := p.cost.String(), p.spent.String()
-	return []string{join(name, effort, cost, total), join(short, effort, cost, total), join(short, cost, total), join(short, cost), join(short)}
+	sum := strings.Replace(total, "total", p.th.Sign("Σ", "sum"), 1)
+	return []string{join(name, effort, cost, total), join(short, effort, cost, total), join(short, cost, total), join(short, cost, sum), join(short, cost), short}
 }
 
 func (p *Page) modelName() string {
