@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat/answers"
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/router"
 )
 
 // Remember looks for the answer to the same question, where the tenant wants answers kept.
@@ -14,11 +16,17 @@ func (c *Engine) Remember(k *Call) {
 	if k.Tenant.Settings.AnswerCacheSeconds <= 0 {
 		return
 	}
-	k.stored = answers.Key(k.Tenant.ID, k.Plan.Asked, k.Req)
-	if chunk, ok := c.Answers.Get(k.stored, time.Now()); ok {
+	// The model as it was decided and not as it was asked for: default is another one after a change of the settings, and what may answer may change too.
+	k.stored = answers.Key(k.Tenant.ID, k.Plan.Ask.Model, k.Req)
+	if chunk, ok := c.Answers.Get(k.stored, time.Now()); ok && k.mayAnswer(chunk.Model) {
 		k.kept = &chunk
 		k.Answer.Model = chunk.Model
 	}
+}
+
+// mayAnswer reports whether the model of this full id is one of those that the call is planned for.
+func (k *Call) mayAnswer(id string) bool {
+	return slices.ContainsFunc(k.targets, func(t router.Target) bool { return t.ID == id })
 }
 
 // recall yields the kept answer. It costs nothing and no provider hears of it.
