@@ -102,7 +102,7 @@ func TestStoppedAndOlderAnswersAreNotCounted(t *testing.T) {
 	if got := l.statusLine(); strings.Contains(got, "$") {
 		t.Errorf("after a stop it is %q", got)
 	}
-	b.Gate = nil
+	close(b.Gate)
 	l.press("again", "enter")
 	l.idle()
 	l.shows("mock/script · $0.000005 · total over $0.000005")
