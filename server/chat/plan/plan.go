@@ -81,7 +81,7 @@ func (p *Planner) Plan(ctx context.Context, t Turn) (Plan, error) {
 	}
 	out.Share = out.Rules.StrongShare
 	// Who leaves the choice to the tenant or to the router gets an answer if there is one to be had; a model that was named is strict.
-	out.Ask = policy.Ask{Model: model, Fallback: t.Request.Fallback || !named, Tools: len(t.Request.Tools) > 0, Effort: t.Request.Effort,
+	out.Ask = policy.Ask{Model: model, Fallback: t.Request.Fallback || !named || model == policy.Auto, Tools: len(t.Request.Tools) > 0, Effort: t.Request.Effort,
 		Output: t.Request.MaxTokens, Last: t.Last, Idle: t.Idle, Micros: -1}
 	out.Rules.Fallback = slices.Concat(t.Request.FallbackModels, out.Rules.Fallback)
 	facts := &facts{planner: p, ctx: ctx, tenant: t.Tenant}
