@@ -71,6 +71,7 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	}
 	meters := newMeters(s.reg)
 	s.router = router.New(providers, router.Options{Aliases: cfg.Models, Log: log, OnAttempt: meters.attempt, Lookup: s.known.lookup})
+	meters.watch(s.reg, func() int { return len(s.router.Circuits()) })
 	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
 		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: meters.settled, Prices: s.known.prices, TierModels: s.known.tiers,
 		Rules: func() policy.Rules { return s.known.rules }})

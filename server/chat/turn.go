@@ -132,7 +132,10 @@ func (c *Chat) record(ctx context.Context, k *call, failure error) error {
 	now := time.Now()
 	run := runs.Run{ID: k.RunID, TenantID: k.Tenant.ID, Status: runs.Completed, Model: k.Target.ID, Provider: k.Target.Provider.Name(), FinishReason: string(k.Answer.Finish),
 		FinishedAt: db.At(now)}
-	if failure == nil {
+	if failure != nil && k.Charged(failure) { // what a stopped answer has cost so far
+		k.Answer.Paper = c.engine.Paper(k.Call)
+	}
+	if failure == nil || k.Charged(failure) {
 		run.Receipt, _ = json.Marshal(k.Answer.Receipt()) // texts and numbers always marshal
 	}
 	if failure != nil {

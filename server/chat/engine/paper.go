@@ -12,8 +12,8 @@ import (
 	"github.com/clawless/clawless/server/llm/router"
 )
 
-// paper is what the caller is told about the finished answer. A widget's visitor is told nothing of costs and choices: they are the tenant's.
-func (c *Engine) paper(k *Call, end llm.Chunk) dialect.Receipt {
+// Paper is what the caller is told about an answer that has ended, as far as it went. A widget's visitor is told nothing of costs and choices: they are the tenant's.
+func (c *Engine) Paper(k *Call) dialect.Receipt {
 	if k.Who.Kind == auth.Visitor {
 		return dialect.Receipt{}
 	}

@@ -45,7 +45,7 @@ func (c *Engine) Relay(ctx context.Context, k *Call, yield func(llm.Chunk, error
 				}
 			}
 		}
-		k.Answer.Paper = c.paper(k, *end)
+		k.Answer.Paper = c.Paper(k)
 		if !k.show(*end, yield) {
 			return errLeft
 		}
