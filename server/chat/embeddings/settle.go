@@ -1,0 +1,111 @@
+package embeddings
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/clawless/clawless/server/api"
+	"github.com/clawless/clawless/server/chat/arrears"
+	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/chat/engine"
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/llm/router"
+	"github.com/clawless/clawless/server/quotas"
+)
+
+// settleLimit is how long the store may take at first, where Routes does not say.
+const settleLimit = 10 * time.Second
+
+// charged reports whether a call that ended with the fault costs anything: all that was answered, and what was given up on our side once a provider had read it.
+// A call that failed is the provider's affair, and its caller has nothing of it.
+func (k *call) charged(cause error) bool {
+	if cause == nil {
+		return true
+	}
+	return (fault.Is(cause, fault.Canceled) || engine.Stopped(cause)) && (k.read || len(k.vectors) > 0)
+}
+
+// settle writes the ledger's line under a context that outlives the caller. The texts were embedded already, so a store that fails now makes a debt and no error.
+func (r Routes) settle(ctx context.Context, k *call, cause error) {
+	now, charged := time.Now(), k.charged(cause)
+	e := r.entry(k, cause)
+	write := func(ctx context.Context, q db.Querier) error {
+		if !charged {
+			return quotas.GiveBack(ctx, q, k.hold)
+		}
+		booked, err := quotas.Settle(ctx, q, k.hold, e, now)
+		if err == nil && booked && r.Settled != nil {
+			r.Settled(e)
+		}
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(r.SettleLimit, settleLimit))
+	defer cancel()
+	if err := r.DB.Write(ctx, func(q db.Querier) error { return write(ctx, q) }); err != nil {
+		r.Log.Error("usage not recorded", "request_id", k.requestID, "tenant", k.tenant.ID, "error", err.Error())
+		r.Debts.Add(arrears.Debt{What: "usage", RequestID: k.requestID, Write: write}, err)
+	}
+}
+
+func (r Routes) entry(k *call, cause error) quotas.Entry {
+	e := quotas.Entry{TenantID: k.tenant.ID, RequestID: k.requestID, KeyID: k.who.KeyID, EndUser: k.req.User, Provider: k.target.Provider.Name(), Model: k.target.ID,
+		Usage: llm.Usage{Input: k.tokens}, Source: quotas.FromProvider, Outcome: "completed"}
+	if k.counted {
+		e.Source = quotas.Counted
+	}
+	switch {
+	case cause == nil:
+	case engine.Stopped(cause):
+		e.Outcome = "cancelled"
+	default:
+		e.Outcome = "disconnected"
+	}
+	if cost, ok := k.cost(); ok {
+		e.Micros, e.PriceVersion = cost, r.PriceVersion()
+	}
+	return e
+}
+
+// cost is what the tokens cost, in micro-dollars; false when nobody knows.
+func (k *call) cost() (int64, bool) {
+	if !k.target.Known || !k.target.Info.Priced {
+		return 0, false
+	}
+	return k.target.Info.Price.Cost(llm.Usage{Input: k.tokens}), true
+}
+
+// paper is the receipt of the finished call.
+func (r Routes) paper(k *call) dialect.Receipt {
+	p := dialect.Receipt{Model: k.target.ID, Asked: k.req.Model, Tokens: &dialect.Tokens{Input: k.tokens}}
+	for _, a := range k.attempts {
+		p.Attempts = append(p.Attempts, attempt(a))
+	}
+	cost, known := k.cost()
+	if p.PriceUnknown = !known; known {
+		p.CostMicros, p.PriceVersion = &cost, r.PriceVersion()
+	}
+	return p
+}
+
+func attempt(a router.Attempt) dialect.Attempt {
+	out := dialect.Attempt{Model: a.Target.ID, Outcome: "ok", Key: a.Key, MS: a.Duration.Milliseconds()}
+	switch {
+	case a.Err != nil:
+		out.Outcome = string(a.Err.Class)
+	case a.Skipped != "":
+		out.Outcome = a.Skipped
+	}
+	return out
+}
+
+// headers tells what is known of a call whether or not it failed.
+func (k *call) headers(ctx context.Context) {
+	api.SetHeader(ctx, "Clawless-Model", k.target.ID)
+	if n := len(k.attempts); n > 0 {
+		api.SetHeader(ctx, "Clawless-Attempts", strconv.Itoa(n))
+	}
+}
