@@ -16,7 +16,7 @@ import (
 )
 
 // Book settles the call in the caller's transaction. A call that the provider failed before its first token costs nothing; one that was given up on our side costs
-// its prompt, which the provider had read by then. Answers that were thrown away were booked when they were.
+// its prompt, which the provider had read by then, unless it had only refused it. Answers that were thrown away were booked when they were.
 func (c *Engine) Book(ctx context.Context, q db.Querier, k *Call, cause error, now time.Time) error {
 	lines := k.wasted
 	if k.Charged(cause) {
@@ -40,7 +40,17 @@ func (c *Engine) Book(ctx context.Context, q db.Querier, k *Call, cause error, n
 
 // Charged reports whether a call that ended with the fault costs anything.
 func (k *Call) Charged(cause error) bool {
-	return cause == nil || k.Answer.Started() || k.seen != nil && k.seen.Started() || fault.Is(cause, fault.Canceled) || Stopped(cause)
+	return cause == nil || k.Answer.Started() || k.seen != nil && k.seen.Started() || (fault.Is(cause, fault.Canceled) || Stopped(cause)) && k.asked()
+}
+
+// asked reports whether a provider was at work when the call was given up. Between two tries none is: the last one has refused or failed.
+func (k *Call) asked() bool {
+	for _, a := range slices.Backward(k.attempts) {
+		if a.Key > 0 {
+			return a.Err == nil || a.Err.Class == llm.ClassCanceled
+		}
+	}
+	return len(k.attempts) == 0
 }
 
 // Stopped reports whether a call was ended on somebody's word, and not by a failure.
