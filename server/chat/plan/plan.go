@@ -86,9 +86,7 @@ func (p *Planner) Plan(ctx context.Context, t Turn) (Plan, error) {
 	out.Rules.Fallback = slices.Concat(t.Request.FallbackModels, out.Rules.Fallback)
 	facts := &facts{planner: p, ctx: ctx, tenant: t.Tenant}
 	if model == policy.Auto {
-		if err := p.auto(ctx, t, &out); err != nil {
-			return Plan{}, err
-		}
+		p.auto(ctx, t, &out)
 		facts.add(out.Rules.Weak, out.Rules.Strong, out.Rules.Default)
 	} else {
 		target, err := p.Models.Resolve(ctx, model)
@@ -100,6 +98,10 @@ func (p *Planner) Plan(ctx context.Context, t Turn) (Plan, error) {
 		facts.know(target)
 	}
 	if out.Ask.Fallback {
+		out.Ask.Input = t.Input
+		if out.Ask.Micros, err = p.left(ctx, t.Tenant); err != nil { // a fallback that the budget rules out must not keep the others from answering
+			return Plan{}, err
+		}
 		facts.add(out.Rules.Fallback...)
 		out.Rules.Fallback = facts.ids(out.Rules.Fallback)
 	}
@@ -137,26 +139,27 @@ func effort(t Turn) (llm.Effort, string) {
 }
 
 // auto fills in what only the choice between models needs.
-func (p *Planner) auto(ctx context.Context, t Turn, out *Plan) error {
+func (p *Planner) auto(ctx context.Context, t Turn, out *Plan) {
 	r, a := t.Request, &out.Ask
 	text, images := lastUser(t.Messages)
-	a.Vision, a.Input = vision(t.Messages), t.Input
+	a.Vision = vision(t.Messages)
 	a.Tools = a.Tools || slices.ContainsFunc(t.Messages, func(m llm.Message) bool { return len(m.ToolCalls) > 0 })
 	a.Schema = strings.Contains(string(r.Params["response_format"]), `"json_schema"`)
 	s := score.Score(score.Signals{Text: text, Messages: len(t.Messages), Tools: len(r.Tools), Images: images, Schema: a.Schema})
 	a.Scored, a.Failure = s.OK, s.Failure
 	a.Threshold = p.Shares.Threshold(t.Tenant.ID, out.Share)
-	if t.Tenant.MonthlyMicros() > 0 {
-		left, err := p.Left(ctx, t.Tenant)
-		if err != nil {
-			return err
-		}
-		a.Micros = max(left, 0)
-	}
 	for _, name := range []*string{&out.Rules.Weak, &out.Rules.Strong, &out.Rules.Default} {
 		*name = p.full(ctx, *name)
 	}
-	return nil
+}
+
+// left is what the tenant may still spend this month, in micro-dollars; negative when it has no cap.
+func (p *Planner) left(ctx context.Context, t tenants.Tenant) (int64, error) {
+	if t.MonthlyMicros() <= 0 {
+		return -1, nil
+	}
+	left, err := p.Left(ctx, t)
+	return max(left, 0), err
 }
 
 // Note tells the shares of a scored turn that was really asked.
