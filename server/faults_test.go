@@ -140,79 +140,89 @@ func status(code int, header ...string) func(*upcall) {
 
 var fine = answer("fi", "ne")
 
+// dated is a 429 whose Retry-After is a date so far from now.
+func dated(d time.Duration) func(*upcall) {
+	return func(c *upcall) { status(429, "Retry-After", time.Now().Add(d).UTC().Format(http.TimeFormat))(c) }
+}
+
+// earlyFault is one way of failing before anything was shown.
+type earlyFault struct {
+	name     string
+	provider string
+	script   func() func(*upcall)
+	status   int
+	code     string
+	retry    string
+	calls    int
+	said     string
+	gap      time.Duration // at least, between the first two calls
+}
+
+var earlyFaults = []earlyFault{
+	{"429, then fine", "lab", func() func(*upcall) { return turns(status(429), fine) }, 200, "", "", 2, "fine", 0},
+	{"429 with a second, then fine", "lab", func() func(*upcall) { return turns(status(429, "Retry-After", "1"), fine) }, 200, "", "", 2, "fine", time.Second},
+	{"429 with a date, then fine", "lab", func() func(*upcall) { return turns(dated(2*time.Second), fine) }, 200, "", "", 2, "fine", 900 * time.Millisecond},
+	{"429 with a past date, then fine", "lab", func() func(*upcall) { return turns(dated(-time.Hour), fine) }, 200, "", "", 2, "fine", 0},
+	{"429 with a negative wait, then fine", "lab", func() func(*upcall) { return turns(status(429, "Retry-After", "-1"), fine) }, 200, "", "", 2, "fine", 0},
+	{"429 with an hour", "lab", func() func(*upcall) { return status(429, "Retry-After", "3600") }, 429, "rate_limit_exceeded", "3600", 1, "", 0},
+	{"429 with thirty years", "lab", func() func(*upcall) { return status(429, "Retry-After", "1000000000") }, 429, "rate_limit_exceeded", "3600", 1, "", 0},
+	{"529, then fine", "lab", func() func(*upcall) { return turns(status(529), status(529), fine) }, 200, "", "", 3, "fine", 0},
+	{"529", "lab", func() func(*upcall) { return status(529) }, 503, "provider_overloaded", "", 3, "", 0},
+	{"503 with two minutes", "lab", func() func(*upcall) { return status(503, "Retry-After", "120") }, 503, "provider_overloaded", "120", 1, "", 0},
+	{"hangs, then fine", "lab", func() func(*upcall) { return turns(hang, fine) }, 200, "", "", 2, "fine", 200 * time.Millisecond},
+	{"hangs", "lab", func() func(*upcall) { return hang }, 504, "timeout", "", 3, "", 0},
+	{"reset, then fine", "lab", func() func(*upcall) { return turns(func(*upcall) { panic(http.ErrAbortHandler) }, fine) }, 200, "", "", 2, "fine", 0},
+	{"garbage, then fine", "lab", func() func(*upcall) { return turns(refuse(200, "text/event-stream", "\x00\xff\xfe{{{data:\n\n"), fine) }, 200, "", "", 2, "fine", 0},
+	{"an error in a 200, then fine", "claude", func() func(*upcall) { return turns(sse(overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
+	{"an error in a 200 after its start, then fine", "claude", func() func(*upcall) { return turns(sse(claudeStart, overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
+	{"an error in a 200", "claude", func() func(*upcall) { return sse(claudeStart, overloaded) }, 503, "provider_overloaded", "", 3, "", 0},
+}
+
 // TestFaultsBeforeTheFirstToken: what fails before anything was shown is tried again where that may help, the caller gets the answer or the right status, and only answers cost.
 func TestFaultsBeforeTheFirstToken(t *testing.T) {
 	r := lite(t, hasty)
-	date := func(d time.Duration) func(*upcall) {
-		return func(c *upcall) { status(429, "Retry-After", time.Now().Add(d).UTC().Format(http.TimeFormat))(c) }
-	}
-	for i, f := range []struct {
-		name     string
-		provider string
-		script   func() func(*upcall)
-		status   int
-		code     string
-		retry    string
-		calls    int
-		said     string
-		gap      time.Duration // at least, between the first two calls
-	}{
-		{"429, then fine", "lab", func() func(*upcall) { return turns(status(429), fine) }, 200, "", "", 2, "fine", 0},
-		{"429 with a second, then fine", "lab", func() func(*upcall) { return turns(status(429, "Retry-After", "1"), fine) }, 200, "", "", 2, "fine", time.Second},
-		{"429 with a date, then fine", "lab", func() func(*upcall) { return turns(date(2*time.Second), fine) }, 200, "", "", 2, "fine", 900 * time.Millisecond},
-		{"429 with a past date, then fine", "lab", func() func(*upcall) { return turns(date(-time.Hour), fine) }, 200, "", "", 2, "fine", 0},
-		{"429 with a negative wait, then fine", "lab", func() func(*upcall) { return turns(status(429, "Retry-After", "-1"), fine) }, 200, "", "", 2, "fine", 0},
-		{"429 with an hour", "lab", func() func(*upcall) { return status(429, "Retry-After", "3600") }, 429, "rate_limit_exceeded", "3600", 1, "", 0},
-		{"429 with thirty years", "lab", func() func(*upcall) { return status(429, "Retry-After", "1000000000") }, 429, "rate_limit_exceeded", "3600", 1, "", 0},
-		{"529, then fine", "lab", func() func(*upcall) { return turns(status(529), status(529), fine) }, 200, "", "", 3, "fine", 0},
-		{"529", "lab", func() func(*upcall) { return status(529) }, 503, "provider_overloaded", "", 3, "", 0},
-		{"503 with two minutes", "lab", func() func(*upcall) { return status(503, "Retry-After", "120") }, 503, "provider_overloaded", "120", 1, "", 0},
-		{"hangs, then fine", "lab", func() func(*upcall) { return turns(hang, fine) }, 200, "", "", 2, "fine", 200 * time.Millisecond},
-		{"hangs", "lab", func() func(*upcall) { return hang }, 504, "timeout", "", 3, "", 0},
-		{"reset, then fine", "lab", func() func(*upcall) { return turns(func(*upcall) { panic(http.ErrAbortHandler) }, fine) }, 200, "", "", 2, "fine", 0},
-		{"garbage, then fine", "lab", func() func(*upcall) { return turns(refuse(200, "text/event-stream", "\x00\xff\xfe{{{data:\n\n"), fine) }, 200, "", "", 2, "fine", 0},
-		{"an error in a 200, then fine", "claude", func() func(*upcall) { return turns(sse(overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
-		{"an error in a 200 after its start, then fine", "claude", func() func(*upcall) { return turns(sse(claudeStart, overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
-		{"an error in a 200", "claude", func() func(*upcall) { return sse(claudeStart, overloaded) }, 503, "provider_overloaded", "", 3, "", 0},
-	} {
+	for i, f := range earlyFaults {
 		for _, mode := range modes {
 			t.Run(f.name+", "+mode, func(t *testing.T) {
 				t.Parallel()
 				r := *r
 				r.t = t
-				name := fmt.Sprint("early-", i, "-", mode)
-				c := r.tenant(name, map[string]any{"monthly_tokens": 100_000})
-				r.up.on(name, f.script())
-				o := r.try(mode, c, ask(f.provider+"/"+name, "hi "+canary, map[string]any{"max_tokens": 50}))
-				if o.status != f.status || o.said != f.said || o.done != (f.status == 200) || o.header.Get("Retry-After") != f.retry {
-					t.Errorf("status %d, %q, done %v, Retry-After %q: %s", o.status, o.said, o.done, o.header.Get("Retry-After"), o.body)
-				}
-				if f.code != "" && (o.failed == nil || o.failed.Code != f.code) {
-					t.Errorf("want %s: %s", f.code, o.body)
-				}
-				if strings.Contains(string(o.body), secretHost) {
-					t.Errorf("tells the provider's words: %s", o.body)
-				}
-				calls := r.up.calls(name)
-				if len(calls) != f.calls {
-					t.Errorf("%d calls of the provider, want %d", len(calls), f.calls)
-				} else if f.gap > 0 && calls[1].at.Sub(calls[0].at) < f.gap {
-					t.Errorf("tried again after %s, want %s", calls[1].at.Sub(calls[0].at), f.gap)
-				}
-				lines := 0
-				if f.status == 200 {
-					lines = 1
-					if len(o.receipt.Attempts) != f.calls || o.receipt.Attempts[f.calls-1].Outcome != "ok" {
-						t.Errorf("receipt: %+v", o.receipt)
-					}
-				}
-				if got := r.ledger(c); len(got) != lines {
-					t.Errorf("ledger: %+v", got)
-				}
-				r.nothingHeld(c)
+				r.early(t, f, mode, fmt.Sprint("early-", i, "-", mode))
 			})
 		}
 	}
+}
+
+func (r *rig) early(t *testing.T, f earlyFault, mode, name string) {
+	c := r.tenant(name, map[string]any{"monthly_tokens": 100_000})
+	r.up.on(name, f.script())
+	o := r.try(mode, c, ask(f.provider+"/"+name, "hi "+canary, map[string]any{"max_tokens": 50}))
+	if o.status != f.status || o.said != f.said || o.done != (f.status == 200) || o.header.Get("Retry-After") != f.retry {
+		t.Errorf("status %d, %q, done %v, Retry-After %q: %s", o.status, o.said, o.done, o.header.Get("Retry-After"), o.body)
+	}
+	if f.code != "" && (o.failed == nil || o.failed.Code != f.code) {
+		t.Errorf("want %s: %s", f.code, o.body)
+	}
+	if strings.Contains(string(o.body), secretHost) {
+		t.Errorf("tells the provider's words: %s", o.body)
+	}
+	calls := r.up.calls(name)
+	if len(calls) != f.calls {
+		t.Errorf("%d calls of the provider, want %d", len(calls), f.calls)
+	} else if f.gap > 0 && calls[1].at.Sub(calls[0].at) < f.gap {
+		t.Errorf("tried again after %s, want %s", calls[1].at.Sub(calls[0].at), f.gap)
+	}
+	lines := 0
+	if f.status == 200 {
+		lines = 1
+		if len(o.receipt.Attempts) != f.calls || o.receipt.Attempts[f.calls-1].Outcome != "ok" {
+			t.Errorf("receipt: %+v", o.receipt)
+		}
+	}
+	if got := r.ledger(c); len(got) != lines {
+		t.Errorf("ledger: %+v", got)
+	}
+	r.nothingHeld(c)
 }
 
 // nothingHeld demands that the tenant has no reservation left.
