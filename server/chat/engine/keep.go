@@ -54,6 +54,9 @@ func (c *Engine) keep(k *Call) {
 	}
 	u := a.Total(k.Input())
 	chunk := llm.Chunk{Text: a.Said(), Reasoning: a.Reasoning(), Refusal: a.Refused(), FinishReason: a.Finish, Usage: &u, Model: a.Model}
+	if odds := a.Body(0).Choices[0].Logprobs; string(odds) != "null" {
+		chunk.Logprobs = odds
+	}
 	for i, t := range a.Calls() {
 		chunk.ToolCalls = append(chunk.ToolCalls, llm.ToolCallDelta{Index: i, ID: t.ID, Name: t.Function.Name, Arguments: t.Function.Arguments})
 	}
