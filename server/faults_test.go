@@ -364,26 +364,45 @@ func TestProvidersStandIn(t *testing.T) {
 
 func (r rig) fallback(t *testing.T) {
 	r.t = t
-	for i, mode := range modes {
-		name := fmt.Sprint("stand-", i)
-		c := r.tenant(name, nil)
-		first := r.up.on(name, status(529))
-		spare := "spare/" + strings.TrimPrefix(r.up.on(name+"-spare", fine), "lab/")
-		o := r.try(mode, c, ask(first, "hi", map[string]any{"fallback": []string{spare}}))
-		if !o.done || o.said != "fine" || o.receipt.Model != spare || o.receipt.Asked != first || o.receipt.Route == nil || o.receipt.Route.Reason != "fallback" {
-			t.Fatalf("%s: %d %s", mode, o.status, o.body)
-		}
-		if got := o.attempts(); got != first+":overloaded "+spare+":ok" || len(r.up.calls(name)) != 1 {
-			t.Errorf("%s: attempts %s", mode, got)
-		}
-		if got := r.ledger(c); len(got) != 1 || got[0].Model != spare {
-			t.Errorf("%s: ledger %+v", mode, got)
-		}
-		if mode != "session" && (o.header.Get("Clawless-Model") != spare || o.header.Get("Clawless-Route") != "fallback") {
-			t.Errorf("%s: headers %v", mode, o.header)
-		}
-		if strict := r.try(mode, c, ask(first, "hi", nil)); strict.status != 503 || len(r.up.calls(name+"-spare")) != 1 {
-			t.Errorf("%s: a model that was named is strict, but: %d %s", mode, strict.status, strict.body)
+	for what, f := range map[string]struct {
+		script  func(*upcall)
+		outcome string
+		status  int // without a fallback
+		calls   int
+	}{
+		"overloaded": {status(529), "overloaded", 503, 3},
+		"limited":    {status(429, "Retry-After", "900"), "rate_limit", 429, 1},
+		"hanging":    {hang, "timeout", 504, 3},
+		"refused":    {status(401), "auth", 502, 1},
+		"torn":       {func(*upcall) { panic(http.ErrAbortHandler) }, "unreachable", 502, 3},
+	} {
+		for _, mode := range modes {
+			t.Run(what+" "+mode, func(t *testing.T) {
+				t.Parallel()
+				r := r
+				r.t = t
+				name := what + "-" + mode
+				c := r.tenant(name, nil)
+				first := r.up.on(name, f.script)
+				spare := "spare/" + strings.TrimPrefix(r.up.on(name+"-spare", fine), "lab/")
+				o := r.try(mode, c, ask(first, "hi", map[string]any{"fallback": []string{spare}}))
+				if !o.done || o.said != "fine" || o.receipt.Model != spare || o.receipt.Asked != first || o.receipt.Route == nil || o.receipt.Route.Reason != "fallback" {
+					t.Fatalf("%d %s", o.status, o.body)
+				}
+				if got := o.attempts(); got != first+":"+f.outcome+" "+spare+":ok" || len(r.up.calls(name)) != 1 {
+					t.Errorf("attempts %s", got)
+				}
+				if got := r.ledger(c); len(got) != 1 || got[0].Model != spare {
+					t.Errorf("ledger %+v", got)
+				}
+				if mode != "session" && (o.header.Get("Clawless-Model") != spare || o.header.Get("Clawless-Route") != "fallback") {
+					t.Errorf("headers %v", o.header)
+				}
+				strict := r.try(mode, c, ask(first, "hi", nil))
+				if strict.status != f.status || len(r.up.calls(name)) != 1+f.calls || len(r.up.calls(name+"-spare")) != 1 {
+					t.Errorf("a model that was named is strict, but: %d, %d calls: %s", strict.status, len(r.up.calls(name)), strict.body)
+				}
+			})
 		}
 	}
 }

@@ -249,7 +249,10 @@ func TestEscalation(t *testing.T) {
 			"invalid_json":       ask("auto", "[invalid json] hi", map[string]any{"response_format": json.RawMessage(citySchema)}),
 			"repeated_tool_call": ask("auto", "", map[string]any{"tools": json.RawMessage(weatherTool)}),
 		} {
-			for _, mode := range modes[:2] {
+			for _, mode := range modes {
+				if mode == "session" && verdict == "repeated_tool_call" {
+					continue // its history cannot be sent along
+				}
 				t.Run(verdict+" "+mode, func(t *testing.T) {
 					r := *r
 					r.t = t

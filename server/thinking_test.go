@@ -230,3 +230,30 @@ func TestAnswerCacheForgets(t *testing.T) {
 	change(map[string]any{"answer_cache_seconds": 0})
 	say("of the second", false)
 }
+
+// TestKeptAnswerIsWhole: an answer that is given again has all that it had: thoughts, calls, refusal and the tokens' probabilities.
+func TestKeptAnswerIsWhole(t *testing.T) {
+	r := lite(t, nil)
+	c := r.tenant("acme", map[string]any{"answer_cache_seconds": 3600})
+	r.up.on("calls", talk("I look it up.", []string{"One ", "moment."}, []string{`{"city":"Bern"}`}, "tool_calls"))
+	r.up.on("odds", func(c *upcall) {
+		c.json(`{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"logprobs":{"content":[{"token":"ok","logprob":-0.25,"bytes":null,"top_logprobs":[]}],"refusal":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}`)
+	})
+	r.up.on("no", func(c *upcall) {
+		c.json(`{"choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal":"I will not."},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}`)
+	})
+	for _, model := range []string{"lab/calls", "lab/odds", "lab/no"} {
+		body := ask(model, easy, map[string]any{"logprobs": true, "tools": json.RawMessage(weatherTool)})
+		var list [2]struct {
+			Choices  json.RawMessage
+			Usage    json.RawMessage
+			Clawless struct{ Cache string }
+		}
+		for i := range list {
+			r.want(200, post(c.Key, body), &list[i])
+		}
+		if list[1].Clawless.Cache != "hit" || string(list[0].Choices) != string(list[1].Choices) || string(list[0].Usage) != string(list[1].Usage) {
+			t.Errorf("%s:\n%s %s\n%s %s", model, list[0].Choices, list[0].Usage, list[1].Choices, list[1].Usage)
+		}
+	}
+}
