@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clawless/clawless/server/config"
 	"github.com/clawless/clawless/server/db"
@@ -174,6 +175,32 @@ func TestRouteIsTheChoice(t *testing.T) {
 		r.want(200, request{Method: "POST", Path: "/admin/routes/replay", Key: r.admin, Body: `{"tenant":"acme","policy":{"weak_model":"mock/small","strong_model":"mock/large","strong_share":0}}`}, &replay)
 		if replay.Decisions != 2 || replay.Changed != 1 || replay.Recorded != lines[0].Micros+lines[1].Micros {
 			t.Errorf("replay %+v, ledger %+v", replay, lines)
+		}
+	})
+}
+
+// TestDrainBetweenTries: a server that is told to stop does not wait for a provider's Retry-After; nobody pays for what was only refused.
+func TestDrainBetweenTries(t *testing.T) {
+	each(t, func(c *config.Settings) { c.DrainTimeout = 50 * time.Millisecond }, func(t *testing.T, r *rig) {
+		c := r.tenant("acme", map[string]any{"monthly_tokens": 100_000})
+		stop, ended := r.runs()
+		model := r.up.on("waits", status(429, "Retry-After", "50"))
+		answers := make(chan outcome, 2)
+		for _, mode := range []string{"stream", "session"} {
+			go func() { answers <- r.try(mode, c, ask(model, easy, nil)) }()
+		}
+		eventually(t, patience, "the first tries", func() bool { return len(r.up.calls(model)) == 2 && r.up.busy() == 0 })
+		stop()
+		for range 2 {
+			if o := await(t, "an answer", answers); o.status != 503 || o.failed.Code != "run_interrupted" {
+				t.Errorf("%d %s", o.status, o.body)
+			}
+		}
+		if err := await(t, "the end", ended); err != nil {
+			t.Error(err)
+		}
+		if got := r.ledger(c); len(got) != 0 {
+			t.Errorf("ledger: %+v", got)
 		}
 	})
 }
