@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/clawless/clawless/server/config"
@@ -98,10 +99,12 @@ var upstreamFailures = []struct {
 func TestCompatUpstreamFailures(t *testing.T) {
 	r := lite(t, nil)
 	acme := r.tenant("acme", nil)
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for i, c := range upstreamFailures {
 		for _, stream := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, stream %v", c.name, stream), func(t *testing.T) {
-				t.Parallel() // the waits between retries pass together
+			r.beside(&wg, fmt.Sprintf("%s, stream %v", c.name, stream), func(r *rig) {
+				t := r.t
 				model := r.up.on(fmt.Sprint("fail", i, stream), c.script)
 				a := r.do(post(acme.Key, ask(model, "hi "+canary, map[string]any{"stream": stream})))
 				a.envelope(t)

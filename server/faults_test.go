@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +84,36 @@ func (r *rig) see(q request) (o outcome) {
 		o.finish, o.receipt = *end.Choices[0].FinishReason, *end.Clawless
 	}
 	return o
+}
+
+// part is a test that runs beside others in the same one, and says which it is.
+type part struct {
+	testing.TB
+	name string
+}
+
+func (p part) Errorf(format string, args ...any) {
+	p.Helper()
+	p.TB.Errorf("%s: %s", p.name, fmt.Sprintf(format, args...))
+}
+
+func (p part) Fatalf(format string, args ...any) {
+	p.Helper()
+	p.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+func (p part) Fatal(args ...any) {
+	p.Helper()
+	p.Fatalf("%s", fmt.Sprint(args...))
+}
+
+// beside runs a part of the test at the same time as the others, on a rig that speaks for it. Of parallel subtests only as many run at once as there are processors,
+// and most of the time here is waiting.
+func (r *rig) beside(wg *sync.WaitGroup, name string, test func(r *rig)) {
+	own := *r
+	own.t = part{r.t, name}
+	wg.Go(func() { test(&own) })
 }
 
 // attempts are the receipt's, as model:outcome.
@@ -181,46 +212,43 @@ var earlyFaults = []earlyFault{
 // TestFaultsBeforeTheFirstToken: what fails before anything was shown is tried again where that may help, the caller gets the answer or the right status, and only answers cost.
 func TestFaultsBeforeTheFirstToken(t *testing.T) {
 	r := lite(t, hasty)
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for i, f := range earlyFaults {
 		for _, mode := range modes {
-			t.Run(f.name+", "+mode, func(t *testing.T) {
-				t.Parallel()
-				r := *r
-				r.t = t
-				r.early(t, f, mode, fmt.Sprint("early-", i, "-", mode))
-			})
+			r.beside(&wg, f.name+", "+mode, func(r *rig) { r.early(f, mode, fmt.Sprint("early-", i, "-", mode)) })
 		}
 	}
 }
 
-func (r *rig) early(t *testing.T, f earlyFault, mode, name string) {
+func (r *rig) early(f earlyFault, mode, name string) {
 	c := r.tenant(name, map[string]any{"monthly_tokens": 100_000})
 	r.up.on(name, f.script())
 	o := r.try(mode, c, ask(f.provider+"/"+name, "hi "+canary, map[string]any{"max_tokens": 50}))
 	if o.status != f.status || o.said != f.said || o.done != (f.status == 200) || o.header.Get("Retry-After") != f.retry {
-		t.Errorf("status %d, %q, done %v, Retry-After %q: %s", o.status, o.said, o.done, o.header.Get("Retry-After"), o.body)
+		r.t.Errorf("status %d, %q, done %v, Retry-After %q: %s", o.status, o.said, o.done, o.header.Get("Retry-After"), o.body)
 	}
 	if f.code != "" && (o.failed == nil || o.failed.Code != f.code) {
-		t.Errorf("want %s: %s", f.code, o.body)
+		r.t.Errorf("want %s: %s", f.code, o.body)
 	}
 	if strings.Contains(string(o.body), secretHost) {
-		t.Errorf("tells the provider's words: %s", o.body)
+		r.t.Errorf("tells the provider's words: %s", o.body)
 	}
 	calls := r.up.calls(name)
 	if len(calls) != f.calls {
-		t.Errorf("%d calls of the provider, want %d", len(calls), f.calls)
+		r.t.Errorf("%d calls of the provider, want %d", len(calls), f.calls)
 	} else if f.gap > 0 && calls[1].at.Sub(calls[0].at) < f.gap {
-		t.Errorf("tried again after %s, want %s", calls[1].at.Sub(calls[0].at), f.gap)
+		r.t.Errorf("tried again after %s, want %s", calls[1].at.Sub(calls[0].at), f.gap)
 	}
 	lines := 0
 	if f.status == 200 {
 		lines = 1
 		if len(o.receipt.Attempts) != f.calls || o.receipt.Attempts[f.calls-1].Outcome != "ok" {
-			t.Errorf("receipt: %+v", o.receipt)
+			r.t.Errorf("receipt: %+v", o.receipt)
 		}
 	}
 	if got := r.ledger(c); len(got) != lines {
-		t.Errorf("ledger: %+v", got)
+		r.t.Errorf("ledger: %+v", got)
 	}
 	r.nothingHeld(c)
 }
@@ -238,6 +266,8 @@ func (r *rig) nothingHeld(c customer) {
 // TestFaultsAfterTheFirstToken: what fails after something was shown ends with an error event. Nothing is tried again, no other model's words follow, and what was shown is billed once.
 func TestFaultsAfterTheFirstToken(t *testing.T) {
 	r := lite(t, hasty)
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	some := func(then func(*upcall)) func(*upcall) {
 		return func(c *upcall) { c.text("some "); then(c) }
 	}
@@ -260,11 +290,8 @@ func TestFaultsAfterTheFirstToken(t *testing.T) {
 		{"a line without an end", "lab", some(func(c *upcall) { c.endless("data: ", strings.Repeat("x", 64<<10)) }), "stream_broken"},
 	} {
 		for _, mode := range modes[1:] {
-			t.Run(f.name+", "+mode, func(t *testing.T) {
-				t.Parallel()
-				r := *r
-				r.t = t
-				name := fmt.Sprint("late-", i, "-", mode)
+			r.beside(&wg, f.name+", "+mode, func(r *rig) {
+				t, name := r.t, fmt.Sprint("late-", i, "-", mode)
 				c := r.tenant(name, map[string]any{"fallback_models": []string{"spare/" + name + "-spare"}})
 				r.up.on(name, f.script)
 				spare := r.up.on(name+"-spare", answer("another's words"))
@@ -364,6 +391,8 @@ func TestProvidersStandIn(t *testing.T) {
 
 func (r rig) fallback(t *testing.T) {
 	r.t = t
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for what, f := range map[string]struct {
 		script  func(*upcall)
 		outcome string
@@ -377,11 +406,8 @@ func (r rig) fallback(t *testing.T) {
 		"torn":       {func(*upcall) { panic(http.ErrAbortHandler) }, "unreachable", 502, 3},
 	} {
 		for _, mode := range modes {
-			t.Run(what+" "+mode, func(t *testing.T) {
-				t.Parallel()
-				r := r
-				r.t = t
-				name := what + "-" + mode
+			r.beside(&wg, what+", "+mode, func(r *rig) {
+				t, name := r.t, what+"-"+mode
 				c := r.tenant(name, nil)
 				first := r.up.on(name, f.script)
 				spare := "spare/" + strings.TrimPrefix(r.up.on(name+"-spare", fine), "lab/")
