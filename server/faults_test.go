@@ -200,7 +200,7 @@ var earlyFaults = []earlyFault{
 	{"529, then fine", "lab", func() func(*upcall) { return turns(status(529), status(529), fine) }, 200, "", "", 3, "fine", 0},
 	{"529", "lab", func() func(*upcall) { return status(529) }, 503, "provider_overloaded", "", 3, "", 0},
 	{"503 with two minutes", "lab", func() func(*upcall) { return status(503, "Retry-After", "120") }, 503, "provider_overloaded", "120", 1, "", 0},
-	{"hangs, then fine", "lab", func() func(*upcall) { return turns(hang, fine) }, 200, "", "", 2, "fine", 200 * time.Millisecond},
+	{"hangs, then fine", "lab", func() func(*upcall) { return turns(hang, fine) }, 200, "", "", 2, "fine", 100 * time.Millisecond},
 	{"hangs", "lab", func() func(*upcall) { return hang }, 504, "timeout", "", 3, "", 0},
 	{"reset, then fine", "lab", func() func(*upcall) { return turns(func(*upcall) { panic(http.ErrAbortHandler) }, fine) }, 200, "", "", 2, "fine", 0},
 	{"garbage, then fine", "lab", func() func(*upcall) { return turns(refuse(200, "text/event-stream", "\x00\xff\xfe{{{data:\n\n"), fine) }, 200, "", "", 2, "fine", 0},
