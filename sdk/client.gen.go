@@ -326,6 +326,19 @@ func (c *Client) CreateChatCompletionStream(ctx context.Context, params *CreateC
 	}, options)
 }
 
+// CreateEmbedding: Turn texts into vectors.
+//
+// OpenAI's embeddings. More than 256 texts are sent to the provider in several calls, one after the other.
+//
+// Needs the scope `chat:write`.
+func (c *Client) CreateEmbedding(ctx context.Context, body EmbeddingRequest, options ...Option) (*EmbeddingList, error) {
+	return do[EmbeddingList](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/embeddings",
+		body:   body,
+	}, options)
+}
+
 // ListKeys: List this tenant's keys, newest first.
 //
 // Needs the scope `keys:read`.

@@ -61,6 +61,12 @@ const (
 	ChatChoiceFinishReasonToolCalls     ChatChoiceFinishReason = "tool_calls"
 )
 
+// The values of EmbeddingRequestEncodingFormat.
+const (
+	EmbeddingRequestEncodingFormatBase64 EmbeddingRequestEncodingFormat = "base64"
+	EmbeddingRequestEncodingFormatFloat  EmbeddingRequestEncodingFormat = "float"
+)
+
 // The values of KeyStatus.
 const (
 	KeyStatusActive  KeyStatus = "active"
@@ -593,6 +599,55 @@ type Detail struct {
 
 	// Message What is wrong with it and what is allowed
 	Message string `json:"message"`
+}
+
+// Embedding defines model for Embedding.
+type Embedding struct {
+	Object string `json:"object"`
+	Index  int64  `json:"index"`
+
+	// Embedding A list of numbers, or a text with encoding_format base64
+	Embedding interface{} `json:"embedding"`
+}
+
+// EmbeddingList defines model for EmbeddingList.
+type EmbeddingList struct {
+	Object string `json:"object"`
+
+	// Data One for each text, in the order of the texts
+	Data []Embedding `json:"data"`
+
+	// Model provider/model that made them
+	Model    string         `json:"model"`
+	Usage    EmbeddingUsage `json:"usage"`
+	Clawless *Receipt       `json:"clawless,omitempty"`
+}
+
+// EmbeddingRequest defines model for EmbeddingRequest.
+type EmbeddingRequest struct {
+	// Model provider/model of one that makes embeddings; default and auto are not taken, because vectors of different models do not go together
+	Model string `json:"model"`
+
+	// Input A text, or a list of up to 2048 texts; none may be empty
+	Input interface{} `json:"input"`
+
+	// EncodingFormat float is the default; base64 is that of little-endian 32-bit floats
+	EncodingFormat EmbeddingRequestEncodingFormat `json:"encoding_format,omitempty,omitzero"`
+
+	// Dimensions How long the vectors shall be, for models that can shorten them
+	Dimensions *int64 `json:"dimensions,omitempty"`
+
+	// User Your id of the end user, for the ledger
+	User string `json:"user,omitempty,omitzero"`
+}
+
+// EmbeddingRequestEncodingFormat float is the default; base64 is that of little-endian 32-bit floats
+type EmbeddingRequestEncodingFormat string
+
+// EmbeddingUsage defines model for EmbeddingUsage.
+type EmbeddingUsage struct {
+	PromptTokens int64 `json:"prompt_tokens"`
+	TotalTokens  int64 `json:"total_tokens"`
 }
 
 // ExplainedCandidate defines model for ExplainedCandidate.

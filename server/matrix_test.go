@@ -57,6 +57,7 @@ var doors = map[string]entrance{
 	"create-message":         {who: "key", scope: "chat:write", body: `{"model":"mock/echo","max_tokens":9,"messages":[{"role":"user","content":"x"}]}`, ok: 200},
 	"count-message-tokens":   {who: "key", scope: "chat:write", body: `{"model":"mock/echo","messages":[{"role":"user","content":"x"}]}`, ok: 200},
 	"create-response":        {who: "key", scope: "chat:write", body: `{"model":"mock/echo","input":"x"}`, ok: 200},
+	"create-embedding":       {who: "key", scope: "chat:write", body: `{"model":"mock/embed","input":"x"}`, ok: 200},
 	"explain-route":          {who: "key", scope: "chat:write", body: `{"model":"auto","session_id":"%(session)","messages":[{"role":"user","content":"x"}]}`, ok: 200, inBody: true},
 	"replay-routes":          {who: "operator", body: `{"tenant":"%(tenant)","policy":{"weak_model":"mock/small","strong_model":"mock/large","strong_share":0.5}}`, ok: 200},
 	"get-run":                {who: "key", scope: "chat:write", visitor: true, ok: 200},

@@ -89,11 +89,19 @@ func (s *Server) facts(ctx context.Context, tenantID string, names []string) ([]
 	return s.chat.Planner().Facts(ctx, t, names), nil
 }
 
-// hasAuto reports whether the model auto means anything for the tenant.
+// hasAuto reports whether the model auto can answer the tenant: it may use one of the two that stand behind it.
 func (s *Server) hasAuto(ctx context.Context, tenantID string) bool {
 	t, err := s.chat.Tenant(ctx, tenantID)
+	if err != nil {
+		return false
+	}
 	r := t.Rules(s.known.rules)
-	return err == nil && (r.Weak != "" || r.Strong != "")
+	for _, name := range []string{r.Weak, r.Strong} {
+		if target, err := s.router.Resolve(ctx, name); err == nil && s.chat.Planner().May(t, target.ID) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 const (

@@ -13,6 +13,7 @@ import (
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat"
 	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/chat/embeddings"
 	"github.com/clawless/clawless/server/chat/messages"
 	"github.com/clawless/clawless/server/chat/responses"
 	"github.com/clawless/clawless/server/config"
@@ -55,6 +56,7 @@ type Server struct {
 	gate      *widgets.Gate
 	book      *replays.Book
 	reg       *prometheus.Registry
+	meters    *meters
 }
 
 // New wires a server over an open, migrated database. With a nil database it registers every operation and can only be described.
@@ -69,13 +71,13 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	if s.known, err = know(cfg, providers); err != nil {
 		return nil, err
 	}
-	meters := newMeters(s.reg)
-	s.router = router.New(providers, router.Options{Aliases: cfg.Models, Log: log, OnAttempt: meters.attempt, Lookup: s.known.lookup})
-	meters.watch(s.reg, func() int { return len(s.router.Circuits()) })
+	s.meters = newMeters(s.reg)
+	s.router = router.New(providers, router.Options{Aliases: cfg.Models, Log: log, OnAttempt: s.meters.attempt, Lookup: s.known.lookup})
+	s.meters.watch(s.reg, func() int { return len(s.router.Circuits()) })
 	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
-		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: meters.settled, Prices: s.known.prices, TierModels: s.known.tiers,
+		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: s.meters.settled, Prices: s.known.prices, TierModels: s.known.tiers,
 		Rules: func() policy.Rules { return s.known.rules }})
-	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: meters.http,
+	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: s.meters.http,
 		BehindProxy: cfg.BehindProxy, PublicURL: strings.TrimRight(cfg.PublicURL, "/")})
 	assets, err := widget.New()
 	if err != nil {
@@ -93,9 +95,11 @@ func (s *Server) routes() {
 	widgets.Routes{DB: s.db, Gate: s.gate, Tenant: tenantID, Audit: audit.Record, Deleted: s.holderGone}.Register(s.api)
 	quotas.Routes{DB: s.db, Tenant: tenantBudget}.Register(s.api)
 	sessions.Routes{DB: s.db, Audit: audit.Record}.Register(s.api)
-	models.Routes{Catalogue: s.router, Allowed: s.allowedModels, Health: s.router.Health}.Register(s.api)
+	models.Routes{Catalogue: s.router, Allowed: s.allowedModels, Health: s.router.Health, Lookup: s.lookupID, Version: s.known.prices.Version, Auto: s.hasAuto}.Register(s.api)
 	chat.Routes{Chat: s.chat}.Register(s.api)
 	messages.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
+	embeddings.Routes{DB: s.db, Models: s.router, Tenant: s.chat.Tenant, May: s.chat.Planner().May, PriceVersion: s.known.prices.Version, Enter: s.chat.Enter, Settled: s.meters.settled,
+		Debts: s.chat.Debts(), WriteTimeout: s.cfg.StreamWriteTimeout, Log: s.log}.Register(s.api)
 	responses.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	routes.Routes{DB: s.db, Explain: s.chat.Explain, ChatBody: dialect.ChatRequest{}, Facts: s.facts, Tenant: tenantID, PriceVersion: s.known.prices.Version()}.Register(s.api)
 	runs.Routes{DB: s.db, Hub: s.hub, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)

@@ -5,7 +5,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clawless/clawless/server/auth"
+	"github.com/clawless/clawless/server/chat/arrears"
+	"github.com/clawless/clawless/server/chat/engine"
 	"github.com/clawless/clawless/server/runs"
+	"github.com/clawless/clawless/server/tenants"
 )
 
 // flights are the stateless calls under way. Runs of sessions are the hub's.
@@ -67,6 +71,24 @@ func (f *flights) stop(match func(Holder) bool, cause error) {
 		}
 	}
 }
+
+// Enter takes the work of another use case in among that under way: Drain waits for it, Stop ends it, and the context ends with its caller or when it takes too long.
+// leave must be called.
+func (c *Chat) Enter(ctx context.Context, t tenants.Tenant, who auth.Principal) (limited context.Context, leave func(), err error) {
+	k := &call{Call: &engine.Call{Tenant: t, Who: who}}
+	limited, stop := c.engine.TurnContext(ctx)
+	if c.hub.Draining() || !c.flights.enter(k, stop) {
+		stop(nil)
+		return nil, nil, shuttingDown()
+	}
+	return limited, func() {
+		stop(nil)
+		c.flights.leave(k)
+	}, nil
+}
+
+// Debts are what the store owes to the ledger; other use cases add theirs.
+func (c *Chat) Debts() *arrears.Arrears { return c.engine.Debts }
 
 // Holder is who has work under way: a tenant's key, or its widget for a visitor.
 type Holder struct{ TenantID, KeyID string }
