@@ -125,10 +125,10 @@ func (o outcome) attempts() string {
 	return strings.Join(out, " ")
 }
 
-// hasty makes every wait for a provider short.
+// hasty makes every wait for a provider short, but not so short that a busy machine is taken for a silent provider.
 func hasty(c *config.Settings) {
 	lab := c.Providers["lab"]
-	lab.FirstTokenTimeout, lab.IdleTimeout, lab.AnswerTimeout = 200*time.Millisecond, 300*time.Millisecond, 200*time.Millisecond
+	lab.FirstTokenTimeout, lab.IdleTimeout, lab.AnswerTimeout = 700*time.Millisecond, 700*time.Millisecond, 700*time.Millisecond
 	c.Providers["lab"] = lab
 	spare := lab
 	spare.APIKey = "another-secret-41"
@@ -200,7 +200,7 @@ var earlyFaults = []earlyFault{
 	{"529, then fine", "lab", func() func(*upcall) { return turns(status(529), status(529), fine) }, 200, "", "", 3, "fine", 0},
 	{"529", "lab", func() func(*upcall) { return status(529) }, 503, "provider_overloaded", "", 3, "", 0},
 	{"503 with two minutes", "lab", func() func(*upcall) { return status(503, "Retry-After", "120") }, 503, "provider_overloaded", "120", 1, "", 0},
-	{"hangs, then fine", "lab", func() func(*upcall) { return turns(hang, fine) }, 200, "", "", 2, "fine", 100 * time.Millisecond},
+	{"hangs, then fine", "lab", func() func(*upcall) { return turns(hang, fine) }, 200, "", "", 2, "fine", 500 * time.Millisecond},
 	{"hangs", "lab", func() func(*upcall) { return hang }, 504, "timeout", "", 3, "", 0},
 	{"reset, then fine", "lab", func() func(*upcall) { return turns(func(*upcall) { panic(http.ErrAbortHandler) }, fine) }, 200, "", "", 2, "fine", 0},
 	{"garbage, then fine", "lab", func() func(*upcall) { return turns(refuse(200, "text/event-stream", "\x00\xff\xfe{{{data:\n\n"), fine) }, 200, "", "", 2, "fine", 0},
