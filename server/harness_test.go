@@ -61,6 +61,7 @@ func newRig(t testing.TB, d *db.DB, adjust func(*config.Settings)) *rig {
 	r.cfg = config.Default()
 	r.cfg.Addr, r.cfg.DataDir, r.cfg.DiscoverOllama = "127.0.0.1:0", t.TempDir(), false
 	r.cfg.Providers = map[string]config.Provider{"lab": {Driver: "openai", BaseURL: r.up.url + "/v1", APIKey: labKey}}
+	r.cfg.AutoWeak, r.cfg.AutoStrong = "mock/small", "mock/large"
 	if adjust != nil {
 		adjust(&r.cfg)
 	}

@@ -28,7 +28,7 @@ func priced(t *testing.T) func(c *config.Settings) {
 	}
 	return func(c *config.Settings) {
 		hasty(c)
-		c.PricesFile, c.StrongShare = file, 0
+		c.PricesFile, c.StrongShare, c.AutoWeak, c.AutoStrong = file, 0, "", ""
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 	easy = "Say thanks to Anna."
 	hard = "Implement a lock-free concurrent hash map in C++ with resizing and explain the memory ordering of each atomic operation."
 
-	small, large = "mock/small", "mock/large"
+	small, large = "mock/small", "mock/large" // which the rig puts behind auto
 )
 
 var (

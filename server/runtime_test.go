@@ -158,6 +158,9 @@ func TestRouteIsTheChoice(t *testing.T) {
 			body := ask("auto", text, map[string]any{"max_tokens": 100})
 			told := string(r.want(200, request{Method: "POST", Path: "/v1/route", Key: c.Key, Body: body}, nil).body)
 			o := r.try("whole", c, body)
+			if !o.done {
+				t.Fatalf("%d %s", o.status, o.body)
+			}
 			for _, want := range []string{`"` + o.receipt.Model + `"`, `"` + o.receipt.Route.Reason + `"`, o.receipt.PriceVersion} {
 				if !strings.Contains(told, want) {
 					t.Errorf("%s is not in %s", want, told)
