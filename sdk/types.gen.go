@@ -1280,7 +1280,7 @@ type RotateKeyRequest struct {
 
 // Route defines model for Route.
 type Route struct {
-	// Reason explicit, score, sticky, gate, default, fallback or escalation
+	// Reason explicit, score, sticky, gate, default, fallback, escalation or cache
 	Reason string `json:"reason"`
 
 	// Score The probability that the cheap model fails, 0 to 1

@@ -11,6 +11,7 @@ import (
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/catalog"
+	"github.com/clawless/clawless/server/llm/mock"
 	"github.com/clawless/clawless/server/llm/policy"
 	"github.com/clawless/clawless/server/routes"
 	"github.com/clawless/clawless/server/tenants"
@@ -51,6 +52,9 @@ func know(cfg config.Settings, providers []llm.Provider) (knowledge, error) {
 		return k, nil
 	}
 	for _, p := range providers {
+		if p.Name() == mock.Driver.Name && len(providers) > 1 {
+			break // nobody's customers get the built-in models because a real provider has no pair
+		}
 		if weak, strong, ok := k.prices.Pair(k.vendors[p.Name()]); ok {
 			k.rules.Weak, k.rules.Strong = p.Name()+"/"+weak, p.Name()+"/"+strong
 			break

@@ -75,7 +75,7 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	s.router = router.New(providers, router.Options{Aliases: cfg.Models, Log: log, OnAttempt: s.meters.attempt, Lookup: s.known.lookup})
 	s.meters.watch(s.reg, func() int { return len(s.router.Circuits()) })
 	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
-		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: s.meters.settled, Prices: s.known.prices, TierModels: s.known.tiers,
+		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: s.meters.settled, Prices: s.known.prices, TierModels: s.known.tiers, Vendor: func(provider string) string { return s.known.vendors[provider] },
 		Rules: func() policy.Rules { return s.known.rules }})
 	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: s.meters.http,
 		BehindProxy: cfg.BehindProxy, PublicURL: strings.TrimRight(cfg.PublicURL, "/")})

@@ -44,6 +44,7 @@ type Options struct {
 	DefaultModel func(context.Context) (string, error) // of tenants that name none
 	Rules        func() policy.Rules                   // of routing, for tenants that have none; nil for none
 	TierModels   map[string]string                     // patterns of models and the least tier that may use them
+	Vendor       func(provider string) string          // whose models a provider runs; may be nil
 	Prices       *catalog.Table                        // nil: the built-in one
 	SystemPrompt string                                // of tenants that have none
 	SessionWait  time.Duration                         // how long a turn waits for the one before it
@@ -85,7 +86,7 @@ func New(d *db.DB, m Models, hub *runs.Hub, o Options) *Chat {
 	c := &Chat{db: d, models: m, hub: hub, opts: o, tenants: cache.New[tenants.Tenant](20_000, time.Second)}
 	c.engine = &engine.Engine{DB: d, Models: m, Prices: o.Prices, Log: o.Log, Debts: arrears.New(d, o.Log), Answers: answers.New(), Settled: o.Settled,
 		SettleLimit: 10 * time.Second, TurnLimit: o.TurnLimit}
-	c.planner = &plan.Planner{Models: m, Default: o.DefaultModel, Rules: o.Rules, TierModels: o.TierModels, Shares: policy.NewShares(score.Threshold), Left: c.left}
+	c.planner = &plan.Planner{Models: m, Default: o.DefaultModel, Rules: o.Rules, TierModels: o.TierModels, Vendor: o.Vendor, Shares: policy.NewShares(score.Threshold), Left: c.left}
 	return c
 }
 

@@ -41,7 +41,8 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 	}
 	k.Decide(p)
 	k.Send(messages)
-	k.Req.CachePrompt = len(r.Messages) > 2 // a conversation, which is likely to go on
+	// A conversation is likely to go on, and long instructions come again with the next question.
+	k.Req.CachePrompt = len(r.Messages) > 2 || instructed(messages, r.Tools)
 	k.Answer = dialect.NewAnswer(k.RequestID, k.Target.ID, time.Now())
 	k.Answer.Limit = r.MaxTokens
 	c.engine.Remember(k.Call)
@@ -67,6 +68,18 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 		return nil, err
 	}
 	return f, nil
+}
+
+// cachedFrom is the length, in tokens, from which providers keep a prompt.
+const cachedFrom = 1024
+
+func instructed(messages []llm.Message, tools []llm.Tool) bool {
+	n := 0
+	for n < len(messages) && !isKept(messages[n]) {
+		n++
+	}
+	size := dialect.Prompt(messages[:n], tools)
+	return size.Tokens() >= cachedFrom
 }
 
 // complete runs a stateless call to its end and returns the whole answer.

@@ -122,7 +122,7 @@ func (a *Answer) Total(input int64) llm.Usage {
 		return *a.Usage
 	}
 	u := llm.Usage{Input: input, Output: a.Size.Tokens()}
-	if a.Limit > 0 { // the provider kept to it, so an estimate above it is wrong
+	if a.Limit > 0 && u.Output <= 2*a.Limit+64 { // the provider kept to it, so an estimate above it is wrong; far above it, the provider did not
 		u.Output = min(u.Output, a.Limit)
 	}
 	return u

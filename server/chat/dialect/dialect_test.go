@@ -121,3 +121,21 @@ func TestLongArguments(t *testing.T) {
 		t.Errorf("took %s", took)
 	}
 }
+
+// TestLacking: a known parameter that nobody can honour is refused by name, and its harmless value and unknown fields are not.
+func TestLacking(t *testing.T) {
+	read := func(extra string) error {
+		_, err := Read([]byte(`{"messages":[{"role":"user","content":"x"}],` + extra + `}`))
+		return err
+	}
+	for _, fine := range []string{`"verbosity":"medium"`, `"modalities":["text"]`, `"top_k":null`, `"store":true,"metadata":{"a":"b"},"service_tier":"auto"`} {
+		if err := read(fine); err != nil {
+			t.Errorf("%s: %v", fine, err)
+		}
+	}
+	for bad, param := range map[string]string{`"verbosity":"low"`: "verbosity", `"top_k":3`: "top_k", `"web_search_options":{},"audio":{}`: "audio"} {
+		if f := fault.From(read(bad)); f == nil || f.Code != fault.UnsupportedParam || f.Param != param {
+			t.Errorf("%s: %v", bad, f)
+		}
+	}
+}

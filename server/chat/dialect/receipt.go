@@ -21,7 +21,7 @@ type Receipt struct {
 
 // Route is why the model was chosen.
 type Route struct {
-	Reason      string           `json:"reason" doc:"explicit, score, sticky, gate, default, fallback or escalation"`
+	Reason      string           `json:"reason" doc:"explicit, score, sticky, gate, default, fallback, escalation or cache"`
 	Score       *float64         `json:"score,omitempty" doc:"The probability that the cheap model fails, 0 to 1"`
 	Threshold   *float64         `json:"threshold,omitempty" doc:"A score above it goes to the strong model"`
 	StrongShare *float64         `json:"strong_share,omitempty" doc:"The share of strong calls that the tenant wants, from which the threshold follows"`

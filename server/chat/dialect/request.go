@@ -40,8 +40,9 @@ type Request struct {
 
 // reader gathers every bad field before it refuses.
 type reader struct {
-	fields object
-	bad    []fault.Detail
+	fields      object
+	bad         []fault.Detail
+	unsupported []string // known parameters that cannot be honoured
 }
 
 // object is a JSON object whose names are taken exactly as they stand. Go's decoder would take Role for role, and a client's unknown field for a known one.
@@ -126,6 +127,9 @@ func (r *reader) take(field string, inner reader) {
 
 // verdict is the one fault with every bad field, or nil. The route's dialect makes its status 400.
 func (r *reader) verdict() error {
+	if len(r.bad) == 0 && len(r.unsupported) > 0 {
+		return fault.New(fault.UnsupportedParam, "%s cannot be honoured here; leave it out", strings.Join(r.unsupported, ", ")).WithParam(r.unsupported[0])
+	}
 	if len(r.bad) == 0 {
 		return nil
 	}
@@ -207,11 +211,25 @@ func (r *reader) params(req *Request) {
 			r.fail("stop", "must be a string or a list of at most %d strings", maxStops)
 		}
 	}
+	r.absent()
 	for _, old := range []string{"functions", "function_call"} {
 		if _, ok := r.fields[old]; ok {
 			r.fail(old, "is no longer supported; use tools and tool_choice")
 		}
 	}
+}
+
+// lacking are parameters that change an answer and that no driver passes on, with the values by which they ask for nothing.
+var lacking = map[string]string{"audio": "", "modalities": `["text"]`, "prediction": "", "web_search_options": "", "verbosity": `"medium"`, "top_k": "", "min_p": "", "top_a": "", "repetition_penalty": "1"}
+
+// absent refuses them: an answer that is not what was asked for would be a silent lie.
+func (r *reader) absent() {
+	for name, harmless := range lacking {
+		if v, ok := r.fields[name]; ok && string(v) != harmless {
+			r.unsupported = append(r.unsupported, name)
+		}
+	}
+	slices.Sort(r.unsupported)
 }
 
 func (r *reader) number(name string, low, high float64) {

@@ -270,6 +270,8 @@ func TestThinkingFits(t *testing.T) {
 		{llm.EffortOff, "message", not, "", true},
 		{llm.EffortOff, "message", thinks, "", false},
 		{llm.EffortHigh, "message", target("unknown"), llm.EffortHigh, true},
+		{llm.EffortHigh, "session", target("unknown"), llm.EffortHigh, true},
+		{llm.EffortHigh, "tenant", target("unknown"), "", true},
 		{"", "", thinks, "", true},
 	} {
 		p := single()

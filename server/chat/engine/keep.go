@@ -31,12 +31,12 @@ func (k *Call) mayAnswer(id string) bool {
 
 // recall yields the kept answer. It costs nothing and no provider hears of it.
 func (k *Call) recall(yield func(llm.Chunk, error) bool) {
-	k.seen = k.Answer
+	k.seen, k.Target = k.Answer, router.Target{ID: k.kept.Model}
 	said, end := *k.kept, llm.Chunk{FinishReason: k.kept.FinishReason, Usage: k.kept.Usage}
 	said.FinishReason, said.Usage = "", nil
 	if k.Who.Kind != auth.Visitor {
 		free := int64(0)
-		k.Answer.Paper = dialect.Receipt{Asked: k.Plan.Asked, Cache: "hit", CostMicros: &free}
+		k.Answer.Paper = dialect.Receipt{Asked: k.Plan.Asked, Cache: "hit", CostMicros: &free, Route: &dialect.Route{Reason: string(reasonCache)}, Tokens: &dialect.Tokens{}}
 	}
 	for _, chunk := range []llm.Chunk{said, end} {
 		k.Answer.Add(chunk)

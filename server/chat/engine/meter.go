@@ -21,8 +21,8 @@ const (
 	maxFrames  = 64 << 20 // bytes that its events take in a run's log, about
 	frameBytes = 300
 	// A caller's own limit is the provider's to keep. It is only looked after when far more came than so many tokens can be.
-	bytesPerLimit = 128
-	limitSlack    = 64 << 10
+	overLimit  = 4
+	limitSlack = 1024 // tokens
 )
 
 // errLeft says that the reader ended the range.
@@ -35,16 +35,18 @@ func (c *Engine) spent(ctx context.Context, k *Call) bool {
 	case size.Bytes > maxAnswer, size.Bytes+frameBytes*k.chunks > maxFrames:
 		return true
 	case k.Limited:
-		return size.Bytes > bytesPerLimit*k.Hold.Output+limitSlack
+		return size.Tokens() > overLimit*k.Hold.Output+limitSlack
 	case k.Hold.Monthly == 0 && k.Hold.MonthlyMicros == 0, size.Ceiling() < k.Hold.Output:
 		return false
 	}
-	more, err := c.extend(ctx, k, AnswerStep)
+	// A single piece can be larger than a step. What came has to be reserved whole, and is booked whole if it cannot be.
+	wanted := max(AnswerStep, size.Ceiling()-k.Hold.Output+1)
+	more, err := c.extend(ctx, k, wanted)
 	if err != nil && ctx.Err() == nil {
 		c.Log.Warn("no more tokens could be reserved", "request_id", k.RequestID, "error", err.Error())
 	}
 	k.Hold.Output += more
-	return more == 0
+	return size.Ceiling() >= k.Hold.Output
 }
 
 // extend reserves up to tokens more of the answer's price for the call, and returns how many it got.
@@ -65,7 +67,7 @@ func (c *Engine) plausible(k *Call, chunk *llm.Chunk) {
 	}
 	most := int64(dialect.MaxOutput)
 	if k.Limited {
-		most = 2*k.Hold.Output + 1024
+		most = 2*k.Hold.Output + 1024 + 4*k.seen.Size.Ceiling() // a provider that does not keep to the limit may well say so
 	}
 	highest := 2*k.Size.Bytes + 8*k.Size.Ceiling() + 16<<10
 	if u.Input >= 0 && u.Output >= 0 && u.Input <= highest && u.Output <= most && u.Cached >= 0 && u.CacheWrite >= 0 && u.Reasoning >= 0 {
@@ -99,8 +101,11 @@ func (c *Engine) Metered(ctx context.Context, k *Call) iter.Seq2[llm.Chunk, erro
 		err := c.Relay(ctx, k, yield)
 		c.settle(ctx, k, err)
 		settled = true
-		if err == nil {
+		switch {
+		case err == nil:
 			c.keep(k)
+		case k.Charged(err): // what a broken answer has cost is told in the headers, where there still are any
+			k.Answer.Paper = c.Paper(k)
 		}
 		if err != nil && !errors.Is(err, errLeft) {
 			yield(llm.Chunk{}, err)

@@ -95,6 +95,8 @@ func CostHeaders(ctx context.Context, r dialect.Receipt) {
 	api.SetHeader(ctx, "Clawless-Attempts", strconv.Itoa(len(r.Attempts)))
 	if r.CostMicros != nil {
 		api.SetHeader(ctx, "Clawless-Cost-Micros", strconv.FormatInt(*r.CostMicros, 10))
-		api.SetHeader(ctx, "Clawless-Price-Version", r.PriceVersion)
+		if r.PriceVersion != "" {
+			api.SetHeader(ctx, "Clawless-Price-Version", r.PriceVersion)
+		}
 	}
 }

@@ -222,9 +222,14 @@ func (k *Call) rank(t router.Target) int {
 	return 1
 }
 
+// reasonCache is why no model was asked.
+const reasonCache policy.Reason = "cache"
+
 // reason is why the model answers that does.
 func (k *Call) reason() policy.Reason {
 	switch {
+	case k.kept != nil:
+		return reasonCache
 	case len(k.tries) > 0 && k.Target.ID == k.Plan.Rules.Strong:
 		return policy.ReasonEscalation
 	case k.Target.ID != k.Plan.Targets[0].ID && len(k.tries) == 0:
@@ -256,7 +261,10 @@ func (k *Call) fit(t router.Target) (*llm.Request, *llm.Error) {
 // effortFor is the level that the target is asked for. A level that only a default asks for is left out where the model has no such thing.
 func (k *Call) effortFor(t router.Target) (llm.Effort, bool) {
 	e := k.Plan.Effort
-	if e == "" || !t.Known || slices.Contains(t.Info.Efforts, e) {
+	switch {
+	case e == "", slices.Contains(t.Info.Efforts, e):
+		return e, true
+	case !t.Known && k.Plan.EffortFrom != "tenant": // nobody knows what it can do, and only a default for all models is left out to be safe
 		return e, true
 	}
 	if e == llm.EffortOff && len(t.Info.Efforts) == 0 || k.Plan.EffortFrom != "message" {

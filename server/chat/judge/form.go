@@ -13,6 +13,22 @@ import (
 type Form struct {
 	schema *jsonschema.Schema // nil: any JSON object
 	raw    json.RawMessage
+	steps  *steps
+}
+
+// maxSteps bounds the work of holding one answer against a schema: some lines of references that double at each level are years of it.
+const maxSteps = 1_000_000
+
+// steps counts the subschemas that a validation comes through, and ends it by a panic when there are too many.
+type steps struct{ left int }
+
+type tooMuch struct{}
+
+// Validate implements jsonschema.SchemaExt.
+func (s *steps) Validate(*jsonschema.ValidatorContext, any) {
+	if s.left--; s.left < 0 {
+		panic(tooMuch{})
+	}
 }
 
 // errRemote keeps a schema from reading files and addresses.
@@ -30,14 +46,20 @@ const maxSchema = 256 << 10
 func FormOf(responseFormat json.RawMessage) (*Form, error) {
 	var f struct {
 		Type   string `json:"type"`
-		Schema struct {
+		Schema *struct {
 			Schema json.RawMessage `json:"schema"`
 		} `json:"json_schema"`
 	}
 	if len(responseFormat) == 0 || json.Unmarshal(responseFormat, &f) != nil || f.Type != "json_object" && f.Type != "json_schema" {
 		return nil, nil
 	}
-	if f.Type == "json_object" || len(f.Schema.Schema) == 0 {
+	if f.Type == "json_object" {
+		return &Form{}, nil
+	}
+	if f.Schema == nil {
+		return nil, errors.New("json_schema is missing, with a name and a schema")
+	}
+	if len(f.Schema.Schema) == 0 {
 		return &Form{}, nil
 	}
 	if len(f.Schema.Schema) > maxSchema {
@@ -49,6 +71,9 @@ func FormOf(responseFormat json.RawMessage) (*Form, error) {
 	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
+	counted := &steps{}
+	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: "urn:clawless:steps", Compile: func(*jsonschema.CompilerContext, map[string]any) (jsonschema.SchemaExt, error) { return counted, nil }})
+	c.AssertVocabs()
 	if err := c.AddResource("schema.json", doc); err != nil {
 		return nil, errors.New("the schema cannot be read")
 	}
@@ -56,11 +81,11 @@ func FormOf(responseFormat json.RawMessage) (*Form, error) {
 	if err != nil {
 		return nil, errors.New("the schema is not a valid JSON schema that refers only to its own parts")
 	}
-	return &Form{schema: s, raw: f.Schema.Schema}, nil
+	return &Form{schema: s, raw: f.Schema.Schema, steps: counted}, nil
 }
 
-// Fits reports whether the text is what was asked for.
-func (f *Form) Fits(text string) bool {
+// Fits reports whether the text is what was asked for. What would take too long to find out does not fit. It is called by one goroutine.
+func (f *Form) Fits(text string) (fits bool) {
 	v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
 		return false
@@ -69,6 +94,15 @@ func (f *Form) Fits(text string) bool {
 		_, ok := v.(map[string]any)
 		return ok
 	}
+	f.steps.left = maxSteps
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ok := p.(tooMuch); !ok {
+				panic(p)
+			}
+			fits = false
+		}
+	}()
 	return f.schema.Validate(v) == nil
 }
 

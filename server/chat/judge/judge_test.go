@@ -2,9 +2,11 @@ package judge
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clawless/clawless/server/llm"
 )
@@ -149,5 +151,27 @@ func TestCallsOf(t *testing.T) {
 	got := CallsOf([]llm.Message{{Role: "assistant", ToolCalls: []llm.ToolCall{call("old", "")}}, {Role: "user"}, {Role: "assistant", ToolCalls: []llm.ToolCall{call("new", "")}}, {Role: "tool"}})
 	if len(got) != 1 || got[0].Function.Name != "new" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestSchemaBomb: a schema whose references double at each level costs no more than its bound.
+func TestSchemaBomb(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(`{"type":"json_schema","json_schema":{"name":"b","schema":{"$ref":"#/$defs/a0","$defs":{`)
+	const levels = 40
+	for i := range levels {
+		fmt.Fprintf(&b, `"a%d":{"allOf":[{"$ref":"#/$defs/a%d"},{"$ref":"#/$defs/a%d"}]},`, i, i+1, i+1)
+	}
+	fmt.Fprintf(&b, `"a%d":{"type":"object"}}}}}`, levels)
+	f := form(t, b.String())
+	start := time.Now()
+	if f.Fits(`{}`) {
+		t.Error("it is said to fit")
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %s", took)
+	}
+	if !form(t, personFormat).Fits(`{"name":"x"}`) {
+		t.Error("an honest schema does not fit any more")
 	}
 }

@@ -155,7 +155,7 @@ func (p *Planner) none(out *Plan) error {
 	default:
 		f = fault.New(fault.NoModel, "no model can answer this now: %s", listed(details))
 		if !cooling {
-			f.Status = 400
+			f.Status, f.Type = 400, "invalid_request_error" // waiting does not help
 		}
 	}
 	f.Details = details

@@ -4,6 +4,7 @@ package plan
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -32,8 +33,10 @@ type Planner struct {
 	Default    func(context.Context) (string, error)                      // of tenants that name none
 	Rules      func() policy.Rules                                        // of tenants that have none
 	TierModels map[string]string                                          // patterns of models and the least tier that may use them
+	Vendor     func(provider string) string                               // whose models a provider runs; nil where providers have their vendors' names
 	Shares     *policy.Shares                                             // what the tenants' scores were lately
 	Left       func(ctx context.Context, t tenants.Tenant) (int64, error) // micro-dollars of this month; asked only for tenants with a cap
+	Random     func() float64                                             // from 0 to 1; nil is math/rand
 }
 
 // Turn is what is to be planned.
@@ -46,6 +49,16 @@ type Turn struct {
 	Idle     time.Duration
 	Messages []llm.Message // the conversation as far as it is known, the new messages last
 	Input    int64         // tokens of what the model must be shown, on the high side
+}
+
+// tieBreak is far below any difference that means something.
+const tieBreak = 1e-6
+
+func (p *Planner) random() float64 {
+	if p.Random != nil {
+		return p.Random()
+	}
+	return rand.Float64()
 }
 
 // Plan is who may answer a turn, and why.
@@ -147,6 +160,9 @@ func (p *Planner) auto(ctx context.Context, t Turn, out *Plan) {
 	a.Schema = strings.Contains(string(r.Params["response_format"]), `"json_schema"`)
 	s := score.Score(score.Signals{Text: text, Messages: len(t.Messages), Tools: len(r.Tools), Images: images, Schema: a.Schema})
 	a.Scored, a.Failure = s.OK, s.Failure
+	if s.OK { // prompts that score alike would all fall on one side of the threshold, and the share would not come about
+		a.Failure += tieBreak * p.random()
+	}
 	a.Threshold = p.Shares.Threshold(t.Tenant.ID, out.Share)
 	for _, name := range []*string{&out.Rules.Weak, &out.Rules.Strong, &out.Rules.Default} {
 		*name = p.full(ctx, *name)
@@ -221,6 +237,14 @@ func (p *Planner) May(t tenants.Tenant, id string) error {
 func (p *Planner) denied(t tenants.Tenant, id string) (skip policy.Skip, needs string) {
 	if needs, ok := t.InTier(id, p.TierModels); !ok {
 		return policy.SkipTier, string(needs)
+	}
+	// A vendor's models need the tier under whatever name an operator has given their provider.
+	if provider, model, _ := strings.Cut(id, "/"); p.Vendor != nil {
+		if vendor := p.Vendor(provider); vendor != "" && vendor != provider {
+			if needs, ok := t.InTier(vendor+"/"+model, p.TierModels); !ok {
+				return policy.SkipTier, string(needs)
+			}
+		}
 	}
 	if !t.AllowsModel(id) {
 		return policy.SkipNotAllowed, ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func models() shelf {
 }
 
 func planner() *Planner {
-	return &Planner{Models: models(), Default: func(context.Context) (string, error) { return "lab/weak", nil }, TierModels: map[string]string{"lab/dear": "enterprise"},
+	return &Planner{Models: models(), Random: func() float64 { return 0 }, Default: func(context.Context) (string, error) { return "lab/weak", nil }, TierModels: map[string]string{"lab/dear": "enterprise"},
 		Rules: func() policy.Rules {
 			return policy.Rules{Weak: "alias:lab/weak", Strong: "lab/strong", StrongShare: 0.3, Default: "lab/weak", Fallback: []string{"lab/other"}}
 		}, Shares: policy.NewShares(score.Threshold), Left: func(context.Context, tenants.Tenant) (int64, error) { return 0, nil }}
@@ -203,5 +204,37 @@ func TestNoModels(t *testing.T) {
 	_, err = p.Plan(t.Context(), turn(ask("auto", easy, ""), nil))
 	if f := fault.From(err); f.Code != fault.NoModel || len(f.Details) != 2 || f.Status != 400 {
 		t.Errorf("got %+v", f)
+	}
+}
+
+// TestShareOfLikePrompts: prompts that all score alike still go to the strong model in the share that the tenant wants.
+func TestShareOfLikePrompts(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	p := planner()
+	p.Random = random.Float64
+	strong := 0
+	const first, calls = 500, 1500
+	for i := range first + calls {
+		out, err := p.Plan(t.Context(), turn(ask("auto", easy, ""), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Note("ten_1", out)
+		if i >= first && out.Targets[0].ID == "lab/strong" {
+			strong++
+		}
+	}
+	if share := float64(strong) / calls; share < 0.25 || share > 0.35 {
+		t.Errorf("wanted a share of 0.3, got %.3f", share)
+	}
+}
+
+// TestTierOfAVendor: a vendor's models need their tier under any name of the provider.
+func TestTierOfAVendor(t *testing.T) {
+	p := planner()
+	p.TierModels = map[string]string{"acme/*": "enterprise"}
+	p.Vendor = func(string) string { return "acme" }
+	if _, err := p.Plan(t.Context(), turn(ask("lab/weak", easy, ""), nil)); !fault.Is(err, fault.ModelNotInTier) {
+		t.Errorf("got %v", err)
 	}
 }
