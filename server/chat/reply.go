@@ -87,6 +87,7 @@ func (c *Chat) askSession(ctx context.Context, r *dialect.Request) (*Reply, erro
 		if first.Kind == runs.Failure {
 			return nil, first.Err
 		}
+		nameModel(ctx, first)
 	}
 	api.SetHeader(ctx, "Clawless-Run-Id", live.Run.ID)
 	a := dialect.NewAnswer(live.Run.ID, live.Run.Model, time.Now())

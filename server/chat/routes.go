@@ -123,6 +123,7 @@ func (r Routes) session(ctx context.Context, req *dialect.Request, withIDs bool)
 	if first.Kind == runs.Failure {
 		return nil, first.Err
 	}
+	nameModel(ctx, first)
 	return &chatOut{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
 		runs.Follow(ctx, w, live, 0, r.Chat.opts.WriteTimeout, withIDs, req.IncludeUsage)
@@ -143,6 +144,16 @@ func whole(ctx context.Context, live *runs.Live) (*chatOut, error) {
 		}
 	}
 	return nil, fault.New(fault.Internal, "the run ended without an answer; quote the request id to the operator")
+}
+
+// nameModel says in a header which model began to answer.
+func nameModel(ctx context.Context, first runs.Event) {
+	var frame struct {
+		Model string `json:"model"`
+	}
+	if json.Unmarshal(first.Data, &frame) == nil && frame.Model != "" && auth.From(ctx).Kind != auth.Visitor {
+		api.SetHeader(ctx, "Clawless-Model", frame.Model)
+	}
 }
 
 // tell repeats a finished run's receipt in the headers.

@@ -196,6 +196,18 @@ func (p *Planner) full(ctx context.Context, name string) string {
 	return name
 }
 
+// insist puts the model first among the candidates, as one that is tried.
+func insist(candidates []policy.Candidate, id string) []policy.Candidate {
+	out := slices.Clone(candidates)
+	for i, c := range out {
+		if c.ID == id {
+			c.Skip = ""
+			return slices.Insert(slices.Delete(out, i, i+1), 0, c)
+		}
+	}
+	return out
+}
+
 // targets fills in the chain, or says why there is none.
 func (p *Planner) targets(out *Plan, f *facts) error {
 	chain := out.Decision.Chain()
@@ -205,6 +217,7 @@ func (p *Planner) targets(out *Plan, f *facts) error {
 		}
 		if !slices.Contains(chain, out.Ask.Model) && !out.Auto() { // what is only unwise is the caller's choice
 			chain = append([]string{out.Ask.Model}, chain...)
+			out.Decision.Candidates = insist(out.Decision.Candidates, out.Ask.Model)
 		}
 	}
 	for _, id := range chain {
@@ -216,7 +229,7 @@ func (p *Planner) targets(out *Plan, f *facts) error {
 	return nil
 }
 
-// Models tells the facts of models for the replay of recorded decisions.
+// Facts tells the facts of models for the replay of recorded decisions.
 func (p *Planner) Facts(ctx context.Context, t tenants.Tenant, ids []string) []policy.Model {
 	f := &facts{planner: p, ctx: ctx, tenant: t}
 	f.add(ids...)
