@@ -4,7 +4,9 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -95,7 +97,7 @@ func run(supplement, out string) error {
 	if err != nil {
 		return err
 	}
-	defer source.Close()
+	defer func() { _ = source.Close() }() // it was only read
 	t := table{Version: date + ".catwalk-" + strings.TrimPrefix(version, "v"), Source: module + " " + version + " (MIT, Copyright (c) 2025 Charmbracelet, Inc), and a supplement from the vendors' own pages",
 		Pairs: map[string]pair{}, Models: map[string]entry{}}
 	for _, v := range vendors {
@@ -126,12 +128,12 @@ func run(supplement, out string) error {
 
 // download fetches the source as an archive. The go command says that it cannot build it with our Go, and leaves the archive all the same, with its checksum.
 func download() (*zip.ReadCloser, error) {
-	cmd := exec.Command("go", "mod", "download", "-json", module+"@"+version)
+	cmd := exec.CommandContext(context.Background(), "go", "mod", "download", "-json", module+"@"+version)
 	cmd.Dir = os.TempDir()
 	b, err := cmd.Output()
 	var m struct{ Zip, Sum, Error string }
 	if json.Unmarshal(b, &m) != nil || m.Zip == "" {
-		return nil, fmt.Errorf("downloading %s: %v %s", module, err, m.Error)
+		return nil, fmt.Errorf("downloading %s: %w", module, errors.Join(err, errors.New(m.Error)))
 	}
 	if m.Sum != sum {
 		return nil, fmt.Errorf("downloading %s: its checksum is %s and not %s", module, m.Sum, sum)

@@ -28,7 +28,7 @@ func anthropicClient(t *testing.T, monthlyTokens int64) (anthropic.Client, conte
 }
 
 func message(model, text string) anthropic.MessageNewParams {
-	return anthropic.MessageNewParams{Model: anthropic.Model(model), MaxTokens: 1024, Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(text))}}
+	return anthropic.MessageNewParams{Model: model, MaxTokens: 1024, Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(text))}}
 }
 
 func anthropicWeather() anthropic.ToolUnionParam {

@@ -50,7 +50,10 @@ func FormOf(responseFormat json.RawMessage) (*Form, error) {
 			Schema json.RawMessage `json:"schema"`
 		} `json:"json_schema"`
 	}
-	if len(responseFormat) == 0 || json.Unmarshal(responseFormat, &f) != nil || f.Type != "json_object" && f.Type != "json_schema" {
+	if len(responseFormat) > 0 {
+		_ = json.Unmarshal(responseFormat, &f) // what is no object asks for nothing here; the provider says what it thinks of it
+	}
+	if f.Type != "json_object" && f.Type != "json_schema" {
 		return nil, nil
 	}
 	if f.Type == "json_object" {
