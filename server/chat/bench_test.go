@@ -29,7 +29,7 @@ func (p provider) Models(context.Context) []llm.Model { return nil }
 func (p provider) Resolve(_ context.Context, model string) (router.Target, error) {
 	return router.Target{Provider: inner{p}, Model: model, ID: "lab/" + model}, nil
 }
-func (p provider) Cooling(string) time.Duration { return 0 }
+func (p provider) Cooling(_, _ string) time.Duration { return 0 }
 func (p provider) Stream(_ context.Context, call *router.Call) iter.Seq2[llm.Chunk, error] {
 	call.Used = call.Targets[0]
 	return iter.Seq2[llm.Chunk, error](p)

@@ -64,7 +64,7 @@ func (k *Call) show(chunk llm.Chunk, yield func(llm.Chunk, error) bool) bool {
 // try is one call of the router. It returns the chunk that ends the answer, which is not shown yet, with the usage in it; nil when the answer had no end.
 func (c *Engine) try(ctx context.Context, k *Call, w *judge.Watch, yield func(llm.Chunk, error) bool) (end *llm.Chunk, err error) {
 	journal := &journal{engine: c, call: k}
-	calls := &router.Call{Targets: k.targets, Request: k.Req, For: k.fit}
+	calls := &router.Call{Targets: k.targets, Request: k.Req, Caller: k.Tenant.ID, For: k.fit}
 	defer func() { k.attempts = append(k.attempts, calls.Attempts...) }()
 	for chunk, err := range c.Models.Stream(ctx, calls) {
 		if err != nil {

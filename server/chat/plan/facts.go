@@ -55,7 +55,7 @@ func (f *facts) know(t router.Target) {
 		f.targets = map[string]router.Target{}
 	}
 	f.targets[t.ID] = t
-	m := policy.Model{ID: t.ID, Info: t.Info, Known: t.Known, Cooling: f.planner.Models.Cooling(t.ID)}
+	m := policy.Model{ID: t.ID, Info: t.Info, Known: t.Known, Cooling: f.planner.Models.Cooling(t.ID, f.tenant.ID)}
 	m.Denied, _ = f.planner.denied(f.tenant, t.ID)
 	f.models = append(f.models, m)
 }

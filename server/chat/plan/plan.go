@@ -24,7 +24,7 @@ const DefaultModel = "default"
 // Models finds models and knows which of them are left alone for a while; the router is one.
 type Models interface {
 	Resolve(ctx context.Context, model string) (router.Target, error)
-	Cooling(id string) time.Duration
+	Cooling(id, caller string) time.Duration
 }
 
 // Planner knows what decides about every turn. Its fields are set once.

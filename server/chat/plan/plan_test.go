@@ -37,7 +37,7 @@ func (s shelf) Resolve(_ context.Context, name string) (router.Target, error) {
 	return router.Target{Provider: lab{}, Model: id, ID: id, Info: i, Known: i.ID != ""}, nil
 }
 
-func (shelf) Cooling(id string) time.Duration {
+func (shelf) Cooling(id, _ string) time.Duration {
 	if id == "lab/tired" {
 		return time.Minute
 	}

@@ -54,7 +54,13 @@ func works(words ...string) func(func(llm.Chunk, error) bool) {
 // stream runs a call over models by their ids and returns the text and the failure.
 func stream(t *testing.T, r *Router, ids ...string) (c *Call, text string, fail *llm.Error) {
 	t.Helper()
-	c = &Call{Request: &llm.Request{Stream: true}}
+	return streamAs(t, r, "", ids...)
+}
+
+// streamAs is the same for one caller.
+func streamAs(t *testing.T, r *Router, caller string, ids ...string) (c *Call, text string, fail *llm.Error) {
+	t.Helper()
+	c = &Call{Request: &llm.Request{Stream: true}, Caller: caller}
 	for _, id := range ids {
 		target, err := r.Resolve(t.Context(), id)
 		if err != nil {
@@ -92,7 +98,7 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 			if p.calls != before || fail == nil || fail.Class != llm.ClassOverloaded || fail.RetryAfter != cooling-time.Second || len(c.Attempts) != 1 || c.Attempts[0].Skipped != SkippedCooling || c.Attempts[0].Key != 0 {
 				t.Errorf("opening %d: %v, %+v", i, fail, c.Attempts)
 			}
-			if list := r.Circuits(); len(list) != 1 || list[0] != (Circuit{"a", "m", "open", time.Now().Add(cooling - time.Second), llm.ClassServer}) || r.Cooling("a/m") != cooling-time.Second {
+			if list := r.Circuits(); len(list) != 1 || list[0] != (Circuit{"a", "m", "open", time.Now().Add(cooling - time.Second), llm.ClassServer, 1, false}) || r.Cooling("a/m", "") != cooling-time.Second {
 				t.Errorf("opening %d: %+v", i, list)
 			}
 			if _, text, fail := stream(t, r, "a/other"); text != "" || fail.Class != llm.ClassServer {
@@ -101,7 +107,7 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 			delete(r.circuits.byID, "a/other")
 			before = p.calls
 			wait(cooling - time.Second)
-			if r.Cooling("a/m") != 0 || r.Circuits()[0].State != "half_open" || !r.Circuits()[0].Until.IsZero() {
+			if r.Cooling("a/m", "") != 0 || r.Circuits()[0].State != "half_open" || !r.Circuits()[0].Until.IsZero() {
 				t.Errorf("opening %d: it may not be tried: %+v", i, r.Circuits())
 			}
 			if _, _, fail = stream(t, r, "a/m"); p.calls != before+1 || fail.Class != llm.ClassServer {
@@ -114,10 +120,10 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 			t.Errorf("the probe: %q, %v, %+v", text, fail, r.Circuits())
 		}
 		p.turns = []func(func(llm.Chunk, error) bool){fails(llm.ClassServer)}
-		for r.Cooling("a/m") == 0 {
+		for r.Cooling("a/m", "") == 0 {
 			stream(t, r, "a/m")
 		}
-		if got := r.Cooling("a/m"); got != 30*time.Second {
+		if got := r.Cooling("a/m", ""); got != 30*time.Second {
 			t.Errorf("after an answer it opens for %v", got)
 		}
 	})
@@ -139,7 +145,7 @@ func TestWhatBreaksCircuits(t *testing.T) {
 				for range opensAfter {
 					stream(t, r, "a/m")
 				}
-				if got := r.Cooling("a/m") > 0; got != tt.want {
+				if got := r.Cooling("a/m", "") > 0; got != tt.want {
 					t.Errorf("%s %s: open is %v", tt.class, name, got)
 				}
 			})
@@ -179,7 +185,7 @@ func TestHalfOfTheCalls(t *testing.T) {
 			opened := false
 			for range 60 {
 				stream(t, r, "a/m")
-				opened = opened || r.Cooling("a/m") > 0
+				opened = opened || r.Cooling("a/m", "") > 0
 			}
 			if opened != want {
 				t.Errorf("every %d: open is %v", every, opened)
@@ -194,7 +200,7 @@ func opened(t *testing.T) (r *Router, entered chan struct{}, hold chan llm.Class
 	t.Helper()
 	p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){fails(llm.ClassServer)}}
 	r = New([]llm.Provider{p}, Options{Log: quiet()})
-	for r.Cooling("a/m") == 0 {
+	for r.Cooling("a/m", "") == 0 {
 		stream(t, r, "a/m")
 	}
 	wait(30 * time.Second)
@@ -230,7 +236,7 @@ func TestOneProbe(t *testing.T) {
 			}
 			hold <- c
 			<-done
-			if r.Cooling("a/m") != 0 || len(r.Circuits()) != 1 {
+			if r.Cooling("a/m", "") != 0 || len(r.Circuits()) != 1 {
 				t.Errorf("%s: the next one may not try: %+v", c, r.Circuits())
 			}
 		})
@@ -254,7 +260,7 @@ func TestProbeBreaksOff(t *testing.T) {
 		}
 		close(hold)
 		<-done
-		if got := r.Cooling("a/m"); got != time.Minute {
+		if got := r.Cooling("a/m", ""); got != time.Minute {
 			t.Errorf("the probe broke off, and it is open for %v", got)
 		}
 	})
@@ -267,7 +273,7 @@ func TestLateFailures(t *testing.T) {
 		target, _ := r.direct("a/m")
 		var passes []pass
 		for range 40 {
-			p, _, ok := r.circuits.enter(target)
+			p, _, ok := r.circuits.enter(target, "")
 			if !ok {
 				t.Fatal("not let in")
 			}
@@ -281,8 +287,8 @@ func TestLateFailures(t *testing.T) {
 		for _, p := range passes[20:] {
 			p.settle(fail, false)
 		}
-		if r.Cooling("a/m") != 0 {
-			t.Errorf("open for %v", r.Cooling("a/m"))
+		if r.Cooling("a/m", "") != 0 {
+			t.Errorf("open for %v", r.Cooling("a/m", ""))
 		}
 	})
 }
@@ -299,7 +305,7 @@ func TestManyNames(t *testing.T) {
 			t.Errorf("%d circuits of names that do not exist", n)
 		}
 		p.turns = []func(func(llm.Chunk, error) bool){fails(llm.ClassServer)}
-		for r.Cooling("a/real") == 0 {
+		for r.Cooling("a/real", "") == 0 {
 			stream(t, r, "a/real")
 		}
 		p.turns = []func(func(llm.Chunk, error) bool){fails(llm.ClassBroken, "x")}

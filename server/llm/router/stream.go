@@ -12,6 +12,7 @@ import (
 type Call struct {
 	Targets []Target     // tried in order; at least one
 	Request *llm.Request // Model is replaced by each target's
+	Caller  string       // who asks, by an id that nobody but the operator's own code understands; his failures close models to him first
 	// For gives the request as a target gets it, or says why the target cannot have it. It is asked when the target's turn comes and once more when an earlier
 	// one failed, and must give the same each time. Nil: every target gets Request.
 	For      func(Target) (*llm.Request, *llm.Error)
@@ -32,7 +33,7 @@ func (r *Router) Stream(ctx context.Context, c *Call) iter.Seq2[llm.Chunk, error
 	}
 }
 
-// Embed makes the vectors at one target, with the same retries, keys and circuit as Stream. The error is an *llm.Error.
+// Embed makes the vectors at one target, with the same retries, keys and circuits as Stream, for the caller without a name. The error is an *llm.Error.
 func (r *Router) Embed(ctx context.Context, t Target, req *llm.EmbedRequest) (*llm.Embeddings, []Attempt, error) {
 	if _, ok := t.Provider.(llm.Embedder); !ok {
 		return nil, nil, &llm.Error{Class: llm.ClassInvalid, Provider: t.Provider.Name(), Param: "model", Message: "the provider " + t.Provider.Name() + " makes no embeddings; choose another model"}

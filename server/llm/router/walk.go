@@ -187,7 +187,7 @@ func (w *walk) try(t Target, i int) try {
 	}
 	w.tries++
 	for n := e.pick(); ; {
-		pass, wait, ok := w.router.circuits.enter(t)
+		pass, wait, ok := w.router.circuits.enter(t, w.call.Caller)
 		if !ok {
 			return try{fail: w.cooling(t, wait)}
 		}
@@ -203,8 +203,8 @@ func (w *walk) try(t Target, i int) try {
 			n = e.fresh()
 		}
 		if n < 0 {
-			// A probe gets no second chance, and a circuit counts what a target came to in the end, not every try: one caller must not open it.
-			again := !pass.probe && w.tries < maxCalls && w.worth(t, fail, i)
+			// A probe gets no second chance, and a circuit counts what a target came to in the end, not every try: one call must not open it.
+			again := pass.probe == nil && w.tries < maxCalls && w.worth(t, fail, i)
 			if !again {
 				pass.settle(fail, false)
 			}
@@ -231,11 +231,11 @@ func (w *walk) worth(t Target, fail *llm.Error, i int) bool {
 	if fail.Status >= 300 && fail.Status < 400 { // a redirect elsewhere is a wrong setting, and stays one
 		return false
 	}
-	if w.ctx.Err() != nil || w.waited+fail.RetryAfter > maxWait || time.Since(w.start) > patience || w.router.Cooling(t.ID) > 0 {
+	if w.ctx.Err() != nil || w.waited+fail.RetryAfter > maxWait || time.Since(w.start) > patience || w.router.Cooling(t.ID, w.call.Caller) > 0 {
 		return false
 	}
 	for _, later := range w.call.Targets[i+1:] {
-		if w.router.Cooling(later.ID) > 0 {
+		if w.router.Cooling(later.ID, w.call.Caller) > 0 {
 			continue
 		}
 		if _, no := w.request(later); no == nil {

@@ -272,8 +272,8 @@ func newChain(failures []llm.Class, names string) (*Router, *Call) {
 	for i, model := range strings.Fields(names) {
 		target, _ := r.direct(list[i].Name() + "/" + model)
 		call.Targets = append(call.Targets, target)
-		for model == "cooling" && r.Cooling(target.ID) == 0 {
-			p, _, _ := r.circuits.enter(target)
+		for model == "cooling" && r.Cooling(target.ID, "") == 0 {
+			p, _, _ := r.circuits.enter(target, "")
 			p.settle(&llm.Error{Class: llm.ClassServer}, false)
 		}
 		if model == "cooling" {
@@ -281,8 +281,8 @@ func newChain(failures []llm.Class, names string) (*Router, *Call) {
 		}
 	}
 	if names == "cooling cooling" { // and then the second is nearer
-		r.circuits.byID["a/cooling"].breaker = newBreaker(coolings[2])
-		r.circuits.byID["a/cooling"].breaker.Open()
+		r.circuits.byID["a/cooling"].callers[""].breaker = newBreaker(coolings[2])
+		r.circuits.byID["a/cooling"].callers[""].breaker.Open()
 	}
 	return r, call
 }
@@ -323,8 +323,8 @@ func TestPanics(t *testing.T) {
 			p := &script{name: "a", turns: []func(func(llm.Chunk, error) bool){turn, works("fine")}}
 			r := New([]llm.Provider{p}, Options{Log: quiet(), OnAttempt: func(Attempt) { attempts++ }})
 			target, _ := r.direct("a/m")
-			for r.Cooling("a/m") == 0 {
-				pass, _, _ := r.circuits.enter(target)
+			for r.Cooling("a/m", "") == 0 {
+				pass, _, _ := r.circuits.enter(target, "")
 				pass.settle(&llm.Error{Class: llm.ClassServer}, false)
 			}
 			wait(30 * time.Second)
