@@ -5,6 +5,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -15,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -32,6 +35,9 @@ var vendors = []string{"anthropic", "cerebras", "deepseek", "fireworks", "gemini
 
 // wordsOnly are vendors without structured outputs of their own: their models are asked for JSON in words.
 var wordsOnly = []string{"deepseek", "moonshot", "zai"}
+
+// unlevelled are vendors of which a model takes reasoning_effort only where the source lists its levels: Moonshot and Z.ai ignore it without a word at the others.
+var unlevelled = []string{"moonshot", "zai"}
 
 type model struct {
 	ID     string   `json:"id"`
@@ -97,8 +103,8 @@ func run(supplement, out string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = source.Close() }() // it was only read
-	t := table{Version: date + ".catwalk-" + strings.TrimPrefix(version, "v"), Source: module + " " + version + " (MIT, Copyright (c) 2025 Charmbracelet, Inc), and a supplement from the vendors' own pages",
+	defer source.Close()
+	t := table{Source: module + " " + version + " (MIT, Copyright (c) 2025 Charmbracelet, Inc), and a supplement from the vendors' own pages",
 		Pairs: map[string]pair{}, Models: map[string]entry{}}
 	for _, v := range vendors {
 		b, err := fs.ReadFile(source, path.Join(module+"@"+version, "internal/providers/configs", v+".json"))
@@ -115,15 +121,45 @@ func run(supplement, out string) error {
 	if err != nil {
 		return err
 	}
-	var more table
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&more); err != nil {
+	if err := t.amend(b); err != nil {
 		return fmt.Errorf("%s: %w", supplement, err)
 	}
-	maps.Copy(t.Models, more.Models)
-	maps.Copy(t.Pairs, more.Pairs)
+	t.stamp()
 	return os.WriteFile(out, t.lines(), 0o644)
+}
+
+// amend takes the supplement over. What it says of a model that the source has too goes before the source, field by field.
+func (t *table) amend(b []byte) error {
+	var more struct {
+		Source string                     `json:"source"`
+		Pairs  map[string]pair            `json:"pairs"`
+		Models map[string]json.RawMessage `json:"models"`
+	}
+	if err := strict(b, &more); err != nil {
+		return err
+	}
+	for id, raw := range more.Models {
+		e := t.Models[id]
+		if err := strict(raw, &e); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		t.Models[id] = e
+	}
+	maps.Copy(t.Pairs, more.Pairs)
+	return nil
+}
+
+func strict(b []byte, to any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	return d.Decode(to)
+}
+
+// stamp names the version: the source, its date, and a mark of all that the table says, so that no two tables have one name.
+func (t *table) stamp() {
+	t.Version = ""
+	sum := sha256.Sum256(t.lines())
+	t.Version = date + ".catwalk-" + strings.TrimPrefix(version, "v") + "." + hex.EncodeToString(sum[:3])
 }
 
 // download fetches the source as an archive. The go command says that it cannot build it with our Go, and leaves the archive all the same, with its checksum.
@@ -141,11 +177,16 @@ func download() (*zip.ReadCloser, error) {
 	return zip.OpenReader(m.Zip)
 }
 
+var dated = regexp.MustCompile(`-20\d{6}$`)
+
 func (t *table) add(vendor string, p provider) {
 	for _, m := range p.Models {
 		e := entry{Name: m.Name, Window: m.Window, Most: m.Most, Tools: true, Vision: m.Images, Schema: !slices.Contains(wordsOnly, vendor), Class: class(m, p), Thinking: levels(vendor, m)}
 		e.price(m)
 		t.Models[vendor+"/"+m.ID] = e
+		if undated := dated.ReplaceAllString(m.ID, ""); vendor == "anthropic" && undated != m.ID {
+			t.Models[vendor+"/"+undated] = e // Anthropic's other name for the same model
+		}
 	}
 	weak, strong := t.Models[vendor+"/"+p.Small], t.Models[vendor+"/"+p.Large]
 	if weak.Output != nil && strong.Output != nil && *weak.Output < *strong.Output { // otherwise there is nothing to choose between
@@ -153,17 +194,21 @@ func (t *table) add(vendor string, p provider) {
 	}
 }
 
-// price takes the source's dollars over. Its "in cached" is the price of writing to the cache and its "out cached" that of reading from it; where writing has no price
-// of its own, or one below that of input, it costs what input costs. Everything at zero is a price that the source does not know.
+// price takes the source's dollars over. By its names "in cached" is the price of writing to the cache and "out cached" that of reading from it, but at some vendors
+// the price of reading stands in the first column, and at some the price of output stands in the second. Nobody reads a cache for more than plain input costs, and
+// nobody writes to one for less: so whichever is positive and below the price of input is that of reading, the lower of two, and what is left costs what input costs.
+// Everything at zero is a price that the source does not know.
 func (e *entry) price(m model) {
 	if m.In == 0 && m.Out == 0 {
 		return
 	}
-	read, write := min(m.Read, m.In), max(m.Write, m.In)
-	if read == 0 {
-		read = m.In
+	read := m.In
+	for _, p := range []float64{m.Read, m.Write} {
+		if p > 0 {
+			read = min(read, p)
+		}
 	}
-	e.Input, e.Output, e.CacheRead, e.CacheWrite = micros(m.In), micros(m.Out), micros(read), micros(write)
+	e.Input, e.Output, e.CacheRead, e.CacheWrite = micros(m.In), micros(m.Out), micros(read), micros(max(m.Write, m.In))
 }
 
 func micros(dollars float64) *int64 {
@@ -188,15 +233,16 @@ func class(m model, p provider) string {
 	return "large"
 }
 
-// levels are those of ours that the model has. At Anthropic thinking is a budget, so that every level can be had, none included.
+// levels are those of ours that the model has.
 func levels(vendor string, m model) []string {
-	if !m.Thinks {
+	switch {
+	case !m.Thinks:
 		return nil
-	}
-	if vendor == "anthropic" {
-		return []string{"off", "minimal", "low", "medium", "high"}
-	}
-	if len(m.Levels) == 0 {
+	case vendor == "anthropic":
+		return claude(m)
+	case len(m.Levels) == 0 && slices.Contains(unlevelled, vendor):
+		return nil
+	case len(m.Levels) == 0:
 		return []string{"low", "medium", "high"}
 	}
 	var out []string
@@ -206,6 +252,18 @@ func levels(vendor string, m model) []string {
 		}
 	}
 	return out
+}
+
+// claude are the levels of Anthropic's models. Those that choose themselves how long to think have the level max at the source; the others think within a budget, of
+// which every level can be had. Fable and Mythos cannot be kept from thinking.
+func claude(m model) []string {
+	switch {
+	case strings.HasPrefix(m.ID, "claude-fable-"), strings.HasPrefix(m.ID, "claude-mythos-"):
+		return []string{"low", "medium", "high"}
+	case slices.Contains(m.Levels, "max"):
+		return []string{"off", "low", "medium", "high"}
+	}
+	return []string{"off", "minimal", "low", "medium", "high"}
 }
 
 // lines writes one model a line, sorted, so that a change of the source can be read.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed" // the table
 	"encoding/hex"
@@ -26,14 +27,14 @@ const (
 	maxFile   = 4 << 20 // bytes of an operator's file
 	maxPrice  = 1e12    // micro-dollars per million tokens: a dollar a token
 	maxTokens = 1 << 40
-	every     = "/*" // ends an entry that stands for every model of its provider
 )
 
 // Table is a version of what is known of models. It never changes; With makes another.
 type Table struct {
-	version string
-	models  map[string]Info
-	pairs   map[string]pair
+	version  string
+	models   map[string]Info
+	families []string // the entries that end in a star, without it and longest first
+	pairs    map[string]pair
 }
 
 type pair struct {
@@ -93,6 +94,9 @@ func (t *Table) With(r io.Reader) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := twice(b); err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(b)
 	own := &Table{version: t.version + "+" + hex.EncodeToString(sum[:4]), models: maps.Clone(t.models), pairs: maps.Clone(t.pairs)}
 	own.take(f)
@@ -105,10 +109,10 @@ func read(b []byte) (file, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		return f, fmt.Errorf("near byte %d: %w", d.InputOffset(), err)
+		return f, unread(b, d.InputOffset(), err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return f, fmt.Errorf("near byte %d: something stands after the table", d.InputOffset())
+		return f, fmt.Errorf("line %d: something stands after the table", line(b, d.InputOffset()))
 	}
 	for _, id := range slices.Sorted(maps.Keys(f.Models)) {
 		if err := f.Models[id].check(id); err != nil {
@@ -127,6 +131,9 @@ func (e entry) check(id string) error {
 	provider, model, ok := strings.Cut(id, "/")
 	if !ok || provider == "" || model == "" {
 		return errors.New("is not provider/model")
+	}
+	if i := strings.IndexByte(id, '*'); i >= 0 && i < len(id)-1 || strings.Contains(provider, "*") {
+		return errors.New("a star stands for the end of a model's name and nothing else")
 	}
 	if (e.Input == nil) != (e.Output == nil) {
 		return errors.New("give both input and output, or neither")
@@ -162,6 +169,13 @@ func (t *Table) take(f file) {
 		}
 		t.models[id] = i
 	}
+	t.families = nil
+	for id := range t.models {
+		if family, ok := strings.CutSuffix(id, "*"); ok {
+			t.families = append(t.families, family)
+		}
+	}
+	slices.SortFunc(t.families, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 }
 
 func or(p *int64, otherwise int64) int64 {
@@ -172,11 +186,19 @@ func or(p *int64, otherwise int64) int64 {
 }
 
 // Find returns what is known of a model of the provider called name: its own entry, else that of the vendor whose model it is; vendor is empty where the provider is
-// not at its vendor's own address. An entry provider/* stands for every model of the provider that has none of its own.
+// not at its vendor's own address. An entry that ends in a star stands for the models that have none of their own and whose names begin like it, the longest first.
 func (t *Table) Find(vendor, name, model string) (Info, bool) {
-	for _, id := range []string{name + "/" + model, vendor + "/" + model, name + every, vendor + every} {
+	ids := [2]string{name + "/" + model, vendor + "/" + model}
+	for _, id := range ids {
 		if i, ok := t.models[id]; ok {
 			return i, true
+		}
+	}
+	for _, id := range ids {
+		for _, family := range t.families {
+			if strings.HasPrefix(id, family) {
+				return t.models[family+"*"], true
+			}
 		}
 	}
 	return Info{}, false

@@ -3,6 +3,7 @@ package catalog
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +21,11 @@ func TestFind(t *testing.T) {
 		{"", "lab", "gpt-4o-mini", ""},
 		{"workersai", "workersai", "@cf/meta/llama-3.3-70b-instruct-fp8-fast", "workersai/@cf/meta/llama-3.3-70b-instruct-fp8-fast"},
 		{"ollama", "ollama", "llama3.2", "ollama/*"},
+		{"ollama", "ollama", "gpt-oss:20b", "ollama/gpt-oss*"},
+		{"ollama", "gpu", "gpt-oss", "ollama/gpt-oss*"},
+		{"ollama", "ollama", "qwen3", "ollama/qwen3"},
+		{"ollama", "ollama", "qwen3-coder:30b", "ollama/*"},
+		{"anthropic", "anthropic", "claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"},
 		{"mock", "mock", "large", "mock/large"},
 		{"openai", "openai", "gpt-unheard-of", ""},
 	} {
@@ -50,8 +56,19 @@ func TestBuiltIn(t *testing.T) {
 		t.Errorf("%d models of version %s", len(table.models), table.Version())
 	}
 	sonnet, _ := table.Find("anthropic", "anthropic", "claude-sonnet-4-6")
-	if (sonnet.Price != Price{Input: 3_000_000, Output: 15_000_000, CacheRead: 300_000, CacheWrite: 3_750_000}) || !sonnet.Vision || len(sonnet.Efforts) != 5 {
+	if (sonnet.Price != Price{Input: 3_000_000, Output: 15_000_000, CacheRead: 300_000, CacheWrite: 3_750_000}) || !sonnet.Vision || !slices.Equal(sonnet.Efforts, []llm.Effort{llm.EffortOff, llm.EffortLow, llm.EffortMedium, llm.EffortHigh}) {
 		t.Errorf("%+v", sonnet)
+	}
+	for id, read := range map[string]int64{"deepseek/deepseek-v4-pro": 3625, "moonshot/kimi-k2.6": 160_000, "zai/glm-5.1": 260_000, "gemini/gemini-3.5-flash-lite": 30_000, "openai/gpt-5": 125_000, "openai/gpt-6-sol": 200_000} {
+		vendor, model, _ := strings.Cut(id, "/")
+		if i, ok := table.Find(vendor, vendor, model); !ok || i.Price.CacheRead != read {
+			t.Errorf("%s: reading the cache costs %d, want %d", id, i.Price.CacheRead, read)
+		}
+	}
+	dated, _ := table.Find("anthropic", "anthropic", "claude-haiku-4-5-20251001")
+	undated, _ := table.Find("anthropic", "anthropic", "claude-haiku-4-5")
+	if !undated.Priced || dated.Price != undated.Price || dated.Class != undated.Class {
+		t.Errorf("%+v and %+v", dated, undated)
 	}
 }
 
@@ -74,16 +91,30 @@ func TestWith(t *testing.T) {
 		t.Errorf("version %s", v)
 	}
 	for bad, want := range map[string]string{
-		``:                                    "EOF",
-		`{"models": {"lab": {}}}`:             "models: lab: is not provider/model",
-		`{"models": {"lab/a": {"input": 1}}}`: "both input and output",
+		``:                 "line 1: the file ends",
+		"{\n\"models\": {": "line 2: the file ends",
+		"{\"models\": {\n\"lab/a\": {\"input\": 1 \"output\": 1}}}": `line 2: invalid character '"'`,
+		"{\"models\": {\n\"lab/a\": {\"input\": \"1\"}}}":           "line 2: input: must be a whole number and is a JSON string",
+		"{\"models\": {\n\"lab/a\": {\"input\": 1.5}}}":             "line 2: input: must be a whole number and is a JSON number 1.5",
+		"{\"models\": {\n\"lab/a\": {\"tools\": 1}}}":               "line 2: tools: must be true or false",
+		"{\"models\": {\n\"lab/a\": {\"name\": 1}}}":                "line 2: name: must be a text",
+		"{\"models\": {\n\"lab/a\": {\"thinking\": \"low\"}}}":      "line 2: thinking: must be a list",
+		`[]`: "line 1: the table: must be an object and is a JSON array",
+		"{\"models\": {\n\"lab/a\": {}, \"lab/a\": {}}}":                  "line 2: lab/a: stands there twice",
+		`{"models": {"lab/a": {"input": 1, "output": 1, "Input": 2}}}`:    "line 1: Input: stands there twice",
+		`{"models": {}, "MODELS": {}}`:                                    "MODELS: stands there twice",
+		`{"pairs": {"lab": {"weak": "a", "strong": "b", "weak": "c"}}}`:   "weak: stands there twice",
+		`{"models": {"lab/a*b": {}}}`:                                     "models: lab/a*b: a star",
+		`{"models": {"*/a": {}}}`:                                         "models: */a: a star",
+		`{"models": {"lab": {}}}`:                                         "models: lab: is not provider/model",
+		`{"models": {"lab/a": {"input": 1}}}`:                             "both input and output",
 		`{"models": {"lab/a": {"input": -1, "output": 1}}}`:               "input: is not between",
 		`{"models": {"lab/a": {"input": 1, "output": 2000000000000000}}}`: "output: is not between",
 		`{"models": {"lab/a": {"cache_read": 1}}}`:                        "cache prices need",
 		`{"models": {"lab/a": {"class": "huge"}}}`:                        "class: is not small",
 		`{"models": {"lab/a": {"thinking": ["much"]}}}`:                   `thinking: "much"`,
 		`{"models": {"lab/a": {"context_window": -1}}}`:                   "context_window",
-		`{"models": {"lab/a": {"price": 1}}}`:                             "unknown field",
+		`{"models": {"lab/a": {"price": 1}}}`:                             `line 1: unknown field "price"`,
 		`{"models": {}} {}`:                                               "something stands after",
 		`{"pairs": {"lab": {"weak": "a"}}}`:                               "needs weak and strong",
 		`{"source": "` + strings.Repeat("x", maxFile) + `"}`:              "larger than 4 MiB",
