@@ -185,6 +185,7 @@ func (t *table) add(vendor string, p provider) {
 		e.price(m)
 		t.Models[vendor+"/"+m.ID] = e
 		if undated := dated.ReplaceAllString(m.ID, ""); vendor == "anthropic" && undated != m.ID {
+			e.price(m)                       // numbers of its own
 			t.Models[vendor+"/"+undated] = e // Anthropic's other name for the same model
 		}
 	}
