@@ -70,7 +70,7 @@ func (e *entry) fetch(ctx context.Context, lister llm.ModelLister, done chan str
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err != nil {
-		e.log.Warn("a provider's list of models could not be read", "provider", e.provider.Name(), "error", err)
+		e.log.LogAttrs(ctx, slog.LevelWarn, "a provider's list of models could not be read", tell(asError(e.provider.Name(), err))...)
 		e.until = e.now().Add(listRetry)
 	} else {
 		e.list, e.until = list, e.now().Add(listFresh)

@@ -90,12 +90,3 @@ func (w *walk) vectorize(p llm.Provider, a *Attempt) *llm.Error {
 	a.First, a.Usage, w.vectors = max(time.Since(a.Start), time.Nanosecond), out.Usage, out
 	return nil
 }
-
-// log tells the operator what the tenant is not told. A caller that went away is no news.
-func (r *Router) log(ctx context.Context, a *Attempt) {
-	if a.Err.Class == llm.ClassCanceled {
-		return
-	}
-	r.opts.Log.WarnContext(ctx, "a provider failed", "provider", a.Err.Provider, "model", a.Target.Model, "key", a.Key, "class", string(a.Err.Class), "status", a.Err.Status,
-		"code", a.Err.Code, "error", a.Err.Error())
-}
