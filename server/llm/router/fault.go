@@ -59,7 +59,7 @@ func Fault(err error) *fault.Error {
 
 // aboutRequest keeps the provider's status, type, parameter and code, which agents act on, and its words as far as they are presentable.
 func aboutRequest(e *llm.Error, code fault.Code, otherwise string) *fault.Error {
-	if e.Class == llm.ClassInvalid && e.Code == string(fault.UnsupportedParam) {
+	if unsupported(e) {
 		code = fault.UnsupportedParam
 	}
 	message := e.Public()

@@ -31,7 +31,7 @@ type Options struct {
 // Why a target was passed over (Attempt.Skipped).
 const (
 	SkippedCooling     = "cooling"        // its circuit is open
-	SkippedUnsupported = "unsupported"    // Call.For refused it; Attempt.Err says why
+	SkippedUnsupported = "unsupported"    // Call.For, its driver or its provider has no such parameter, and another target followed; Attempt.Err says why
 	SkippedContext     = "context_window" // an earlier target found the conversation too long, and this one takes no more
 )
 
@@ -39,7 +39,7 @@ const (
 type Attempt struct {
 	Target   Target
 	Key      int    // which of the provider's keys, from 1; zero when no call was made
-	Skipped  string // why no call was made; empty when one was
+	Skipped  string // why it was passed over; empty when it was called
 	Start    time.Time
 	First    time.Duration // until the first chunk; zero when none came
 	Duration time.Duration // until the end, including the time the reader took

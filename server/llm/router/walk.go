@@ -7,6 +7,7 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 
+	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
 )
 
@@ -75,12 +76,16 @@ func (w *walk) run() *llm.Error {
 		if fail == nil || w.shown || w.left {
 			return fail
 		}
-		if len(w.call.Attempts) > calls && w.call.Attempts[calls].Skipped == "" {
+		called := len(w.call.Attempts) > calls && w.call.Attempts[calls].Skipped == ""
+		if called && !unsupported(fail) {
 			told = telling(told, fail)
 		} else {
 			refused = keep(refused, fail)
 		}
-		if !falls(fail.Class) || w.ctx.Err() != nil {
+		if called && unsupported(fail) && i+1 < len(w.call.Targets) {
+			w.passOver()
+		}
+		if !falls(fail) || w.ctx.Err() != nil {
 			break
 		}
 		if fail.Class == llm.ClassContext {
@@ -98,9 +103,21 @@ func (w *walk) run() *llm.Error {
 	return &llm.Error{Class: llm.ClassInvalid, Message: "there is no model to ask"}
 }
 
-// falls reports whether the next target may do better: not where the request is at fault or the caller is gone. For one that is too long, run looks closer.
-func falls(c llm.Class) bool {
-	return c != llm.ClassInvalid && c != llm.ClassRefused && c != llm.ClassCanceled
+// falls reports whether the next target may do better: not where the request is at fault or the caller is gone. A parameter that the target does not have is its own
+// affair. For one that is too long, run looks closer.
+func falls(e *llm.Error) bool {
+	return unsupported(e) || e.Class != llm.ClassInvalid && e.Class != llm.ClassRefused && e.Class != llm.ClassCanceled
+}
+
+// unsupported reports whether the target does not have a parameter that the request needs: its driver says so before it calls, or the provider does in the same words.
+func unsupported(e *llm.Error) bool {
+	return e.Class == llm.ClassInvalid && e.Code == string(fault.UnsupportedParam)
+}
+
+// passOver turns the last attempt into a target that was passed over, as if it had been known before that it cannot have the request.
+func (w *walk) passOver() {
+	a := &w.call.Attempts[len(w.call.Attempts)-1]
+	a.Key, a.Skipped = 0, SkippedUnsupported
 }
 
 // telling chooses between the failures of two targets that were called. The first one is about the model that was asked for and stays; only a problem of our account

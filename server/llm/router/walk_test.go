@@ -238,6 +238,13 @@ var chainTests = []struct {
 	{"the content ends it", []llm.Class{llm.ClassRefused, ""}, "m m", "", llm.ClassRefused, "a", "a1"},
 	{"too long for the small, not for the large", []llm.Class{llm.ClassContext, "", ""}, "small small large", "c", "", "", "a1 b:context_window c1"},
 	{"too long for all", []llm.Class{llm.ClassContext, ""}, "large small", "", llm.ClassContext, "a", "a1 b:context_window"},
+	{"a driver refuses a parameter", []llm.Class{lacking, ""}, "m m", "b", "", "", "a:unsupported b1"},
+	{"two drivers refuse", []llm.Class{lacking, lacking, ""}, "m m m", "c", "", "", "a:unsupported b:unsupported c1"},
+	{"all drivers refuse", []llm.Class{lacking, lacking}, "m m", "", llm.ClassInvalid, "a", "a:unsupported b1"},
+	{"a driver refuses alone", []llm.Class{lacking}, "m", "", llm.ClassInvalid, "a", "a1"},
+	{"one failed, the last refuses", []llm.Class{llm.ClassServer, lacking}, "m m", "", llm.ClassServer, "a", "a1 b1"},
+	{"one refuses, the last failed", []llm.Class{lacking, llm.ClassServer}, "m m", "", llm.ClassServer, "b", "a:unsupported b1 b1 b1"},
+	{"one refuses, the request ends it", []llm.Class{lacking, llm.ClassInvalid, ""}, "m m m", "", llm.ClassInvalid, "b", "a:unsupported b1"},
 	{"passed over", []llm.Class{"", ""}, "unfit m", "b", "", "", "a:unsupported b1"},
 	{"passed over and failed", []llm.Class{"", llm.ClassBroken}, "unfit m", "", llm.ClassBroken, "b", "a:unsupported b1 b1 b1"},
 	{"nothing fits", []llm.Class{"", ""}, "unfit unfit", "", llm.ClassInvalid, "a", "a:unsupported b:unsupported"},
@@ -246,6 +253,9 @@ var chainTests = []struct {
 	{"all cooling", []llm.Class{"", ""}, "cooling cooling", "", llm.ClassOverloaded, "b", "a:cooling b:cooling"},
 	{"tried again where the rest is cooling", []llm.Class{llm.ClassTimeout, ""}, "m cooling", "", llm.ClassTimeout, "a", "a1 a1 a1 b:cooling"},
 }
+
+// lacking stands for a driver's refusal of a parameter.
+const lacking llm.Class = "lacking"
 
 // unfit is a For that refuses the models of that name.
 func unfit(t Target) (*llm.Request, *llm.Error) {
@@ -262,7 +272,11 @@ func newChain(failures []llm.Class, names string) (*Router, *Call) {
 		name := string(rune('a' + i))
 		turn := works(name)
 		if c != "" {
-			turn = func(yield func(llm.Chunk, error) bool) { yield(llm.Chunk{}, &llm.Error{Class: c, Provider: name}) }
+			fail := llm.Error{Class: c, Provider: name}
+			if c == lacking {
+				fail = llm.Error{Class: llm.ClassInvalid, Provider: name, Status: 400, Code: "unsupported_parameter", Param: "seed"}
+			}
+			turn = func(yield func(llm.Chunk, error) bool) { yield(llm.Chunk{}, &fail) }
 		}
 		list = append(list, &script{name: name, turns: []func(func(llm.Chunk, error) bool){turn}})
 	}
@@ -299,6 +313,9 @@ func TestChain(t *testing.T) {
 			}
 			for _, a := range call.Attempts {
 				step := a.Target.Provider.Name() + "1"
+				if a.Skipped == SkippedUnsupported && (a.Err == nil || a.Err.Param == "" || a.Key != 0) {
+					t.Errorf("%s: it was passed over for nothing: %+v", tt.name, a)
+				}
 				if a.Skipped != "" {
 					step = a.Target.Provider.Name() + ":" + a.Skipped
 				}
