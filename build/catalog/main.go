@@ -103,7 +103,7 @@ func run(supplement, out string) error {
 	if err != nil {
 		return err
 	}
-	defer source.Close()
+	defer func() { _ = source.Close() }() // it was only read
 	t := table{Source: module + " " + version + " (MIT, Copyright (c) 2025 Charmbracelet, Inc), and a supplement from the vendors' own pages",
 		Pairs: map[string]pair{}, Models: map[string]entry{}}
 	for _, v := range vendors {

@@ -28,6 +28,8 @@ type Routes struct {
 	Version func() string
 	// Auto reports whether the model auto means anything for the tenant. Nil: it does not.
 	Auto func(ctx context.Context, tenantID string) bool
+	// Default returns the full id of the model, or auto, that answers the tenant when its requests say default; empty when nothing does. Nil: default is not listed.
+	Default func(ctx context.Context, tenantID string) string
 	// Health asks every provider how it is, now.
 	Health func(ctx context.Context) []router.Health
 }
@@ -86,6 +88,9 @@ func (r Routes) Register(a *api.API) {
 	api.Handle(a, api.OperatorOnly(), huma.Operation{OperationID: "list-providers", Method: "GET", Path: "/admin/providers", Summary: "Ask every provider how it is", Tags: []string{"models"}}, r.providers)
 }
 
+// nameOfDefault is what a request says for the tenant's default model.
+const nameOfDefault = "default"
+
 // visible are the models that the caller may use, by id.
 func (r Routes) visible(ctx context.Context) ([]ModelBody, error) {
 	tenant := auth.From(ctx).TenantID
@@ -94,18 +99,39 @@ func (r Routes) visible(ctx context.Context) ([]ModelBody, error) {
 		return nil, err
 	}
 	list := Visible(ctx, r.Catalogue, allowed)
-	out := make([]ModelBody, 0, len(list)+1)
+	out := make([]ModelBody, 0, len(list)+2)
 	for _, m := range list {
-		if m.ID == policy.Auto { // an operator's own name does not hide it
+		if m.ID == policy.Auto || m.ID == nameOfDefault { // an operator's own name does not hide them
 			continue
 		}
 		out = append(out, r.wire(m))
 	}
 	if r.Auto != nil && r.Auto(ctx, tenant) {
-		at, _ := slices.BinarySearchFunc(out, policy.Auto, func(m ModelBody, id string) int { return strings.Compare(m.ID, id) })
-		out = slices.Insert(out, at, ModelBody{ID: policy.Auto, Object: "model", OwnedBy: "clawless"})
+		out = with(out, ModelBody{ID: policy.Auto})
+	}
+	if r.Default != nil {
+		if id := r.Default(ctx, tenant); id != "" {
+			out = with(out, r.standIn(out, id))
+		}
 	}
 	return out, nil
+}
+
+// with puts one of our own names in its place among the models.
+func with(list []ModelBody, m ModelBody) []ModelBody {
+	m.Object, m.Created, m.OwnedBy = "model", 0, "clawless"
+	at, _ := slices.BinarySearchFunc(list, m.ID, func(m ModelBody, id string) int { return strings.Compare(m.ID, id) })
+	return slices.Insert(list, at, m)
+}
+
+// standIn is default with what is known of the model behind it, which may be one that its provider does not list.
+func (r Routes) standIn(list []ModelBody, id string) ModelBody {
+	m := r.wire(llm.Model{ID: id})
+	if at := slices.IndexFunc(list, func(m ModelBody) bool { return m.ID == id }); at >= 0 {
+		m = list[at]
+	}
+	m.ID = nameOfDefault
+	return m
 }
 
 func (r Routes) list(ctx context.Context, _ *none) (*listOut, error) {

@@ -139,3 +139,28 @@ func TestUnwired(t *testing.T) {
 		t.Errorf("auto is listed: %s", body)
 	}
 }
+
+// TestDefault: the tenant's default stands among the models with what is known of the model behind it, and under no other meaning.
+func TestDefault(t *testing.T) {
+	behind := ""
+	get := serve(t, append(shelf{{ID: "default", OwnedBy: "somebody"}}, offered...), func(r *Routes) { r.Default = func(context.Context, string) string { return behind } })
+	const known = `"pricing":{"input":0,"output":0,"cache_read":0,"cache_write":0},"price_version":"2026-11.test","capabilities":{"tools":false,"vision":false,"json_schema":false,"embedding":true,"thinking":[]}`
+	for id, want := range map[string]string{
+		"lab/odd":  `{"id":"default","object":"model","created":0,"owned_by":"clawless","context_window":4096}`,
+		"lab/free": `{"id":"default","object":"model","created":0,"owned_by":"clawless",` + known + `}`,
+		"auto":     `{"id":"default","object":"model","created":0,"owned_by":"clawless"}`,
+		"gone/far": `{"id":"default","object":"model","created":0,"owned_by":"clawless"}`,
+	} {
+		behind = id
+		if status, body := get("rich", "/v1/models/default"); status != 200 || body != want {
+			t.Errorf("behind it %s: %d\n%s, want\n%s", id, status, body, want)
+		}
+	}
+	if _, body := get("poor", "/v1/models"); ids(t, body) != "@own default lab/free lab/odd lab/think" {
+		t.Errorf("%s", ids(t, body))
+	}
+	behind = ""
+	if status, body := get("rich", "/v1/models/default"); status != 404 {
+		t.Errorf("nothing behind it: %d %s", status, body)
+	}
+}
