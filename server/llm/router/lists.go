@@ -36,7 +36,7 @@ func (e *entry) offers(list []llm.Model, model string) bool {
 // models returns the provider's list: the cached one while there is any, which is renewed behind the caller's back once it is old. Only the first callers of all
 // wait, at most listLimit. A list that cannot be had is empty.
 func (e *entry) models(ctx context.Context) []llm.Model {
-	lister, ok := e.keys[e.pick()].provider.(llm.ModelLister)
+	lister, ok := e.keys[e.pick("")].provider.(llm.ModelLister)
 	if !ok {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (r *Router) Health(ctx context.Context) []Health {
 				out[i].Circuits = append(out[i].Circuits, c)
 			}
 		}
-		lister, ok := e.keys[e.pick()].provider.(llm.ModelLister)
+		lister, ok := e.keys[e.pick("")].provider.(llm.ModelLister)
 		if !ok {
 			continue
 		}

@@ -203,7 +203,7 @@ func (w *walk) try(t Target, i int) try {
 		e = &entry{provider: t.Provider, keys: []*key{{provider: t.Provider}}} // a target that was not resolved here
 	}
 	w.tries++
-	for n := e.pick(); ; {
+	for n := e.pick(t.Model); ; {
 		pass, wait, ok := w.router.circuits.enter(t, w.call.Caller)
 		if !ok {
 			return try{fail: w.cooling(t, wait)}
@@ -217,7 +217,7 @@ func (w *walk) try(t Target, i int) try {
 		}
 		n = -1
 		if rotates(fail.Class) && w.turns < len(e.keys)-1 && w.ctx.Err() == nil {
-			n = e.fresh()
+			n = e.fresh(t.Model)
 		}
 		if n < 0 {
 			// A probe gets no second chance, and a circuit counts what a target came to in the end, not every try: one call must not open it.
@@ -269,7 +269,7 @@ func (w *walk) once(t Target, k *key, n int, pass *pass) (fail *llm.Error) {
 	defer func() { // also when the reader panics
 		a.Duration, a.Err = max(time.Since(a.Start), a.First), fail
 		if fail != nil || whole {
-			k.settle(fail)
+			k.settle(t.Model, fail)
 		} else {
 			pass.settle(nil, false) // the reader left
 		}
