@@ -89,6 +89,9 @@ func (c *Chat) begin(ctx context.Context, k *call, r *dialect.Request) error {
 	m := memory{instructions: instructions, history: append(history, added...)}
 	m.room = c.room(ctx, k, dialect.Prompt(m.instructions, r.Tools), r.MaxTokens)
 	k.remember(m)
+	if err := k.ready(); err != nil {
+		return err
+	}
 	now := time.Now()
 	k.Answer = dialect.NewAnswer(k.RunID, k.Target.ID, now)
 	k.Answer.SessionID, k.Answer.RunID, k.Answer.Limit = s.ID, k.RunID, r.MaxTokens

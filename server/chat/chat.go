@@ -209,3 +209,14 @@ func (c *Chat) left(ctx context.Context, t tenants.Tenant) (left int64, err erro
 	})
 	return left, err
 }
+
+// ready makes the call's format ready where answers are held against it here.
+func (k *call) ready() error {
+	if !k.Checked() {
+		return nil
+	}
+	if err := k.Form.Ready(); err != nil {
+		return fault.New(fault.InvalidRequest, "response_format: %s", err.Error()).WithParam("response_format")
+	}
+	return nil
+}

@@ -42,16 +42,18 @@ func (c *Chat) attach(ctx context.Context) (*runs.Live, error) {
 	case runs.Running:
 		return nil, fault.New(fault.IdempotencyInFlight, "the first request with this Idempotency-Key is the run %s, which another server is answering; repeat this one in a moment", id)
 	case runs.Completed:
-		return runs.Over(run, func(log *runs.Log) { retell(log, run, said) }), nil
+		hidden := p.Kind == auth.Visitor && !c.visitorsSee(ctx, p.TenantID)
+		return runs.Over(run, func(log *runs.Log) { retell(log, run, said, hidden, p.Kind == auth.Visitor) }), nil
 	}
 	return nil, fault.New(fault.Code(run.ErrorCode), "%s", run.ErrorMessage)
 }
 
 // retell fills the log of a completed run from its messages. The pieces are larger than they were; what they say is the same.
-func retell(log *runs.Log, run runs.Run, said []sessions.Message) {
+func retell(log *runs.Log, run runs.Run, said []sessions.Message, hidden, visitor bool) {
 	a := dialect.NewAnswer(run.ID, run.Model, run.StartedAt.Time)
 	var paper dialect.Receipt
-	if json.Unmarshal(run.Receipt, &paper) == nil { // one that was made before there were receipts has none
+	a.Hidden = hidden
+	if !visitor && json.Unmarshal(run.Receipt, &paper) == nil { // one that was made before there were receipts has none
 		a.Paper, a.Dropped = paper, paper.Dropped
 	}
 	a.SessionID, a.RunID = run.SessionID, run.ID
@@ -68,4 +70,10 @@ func retell(log *runs.Log, run runs.Run, said []sessions.Message) {
 		a.Frames(chunk, func(b []byte) { log.Append(runs.Frame, b) })
 	}
 	fill(log, a, usage.Input)
+}
+
+// visitorsSee reports whether a tenant's visitors may read what its models thought.
+func (c *Chat) visitorsSee(ctx context.Context, tenantID string) bool {
+	t, err := c.Tenant(ctx, tenantID)
+	return err == nil && t.Settings.ThinkingInWidget
 }

@@ -41,6 +41,9 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 	}
 	k.Decide(p)
 	k.Send(messages)
+	if err := k.ready(); err != nil {
+		return nil, err
+	}
 	// A conversation is likely to go on, and long instructions come again with the next question.
 	k.Req.CachePrompt = len(r.Messages) > 2 || instructed(messages, r.Tools)
 	k.Answer = dialect.NewAnswer(k.RequestID, k.Target.ID, time.Now())

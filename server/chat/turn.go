@@ -132,11 +132,11 @@ func (c *Chat) record(ctx context.Context, k *call, failure error) error {
 	now := time.Now()
 	run := runs.Run{ID: k.RunID, TenantID: k.Tenant.ID, Status: runs.Completed, Model: k.Target.ID, Provider: k.Target.Provider.Name(), FinishReason: string(k.Answer.Finish),
 		FinishedAt: db.At(now)}
-	if failure != nil && k.Charged(failure) { // what a stopped answer has cost so far
-		k.Answer.Paper = c.engine.Paper(k.Call)
-	}
-	if failure == nil || k.Charged(failure) {
+	if failure == nil || k.Costs(failure) { // the tenant is told all, also of an answer that its visitor or nobody saw the end of
+		shown := k.Answer.Paper
+		k.Answer.Paper = c.engine.Receipt(k.Call)
 		run.Receipt, _ = json.Marshal(k.Answer.Receipt()) // texts and numbers always marshal
+		k.Answer.Paper = shown
 	}
 	if failure != nil {
 		f := fault.From(failure)

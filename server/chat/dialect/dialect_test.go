@@ -139,3 +139,11 @@ func TestLacking(t *testing.T) {
 		}
 	}
 }
+
+// TestOneLimit: of two limits the newer one counts, and the provider hears of that one only.
+func TestOneLimit(t *testing.T) {
+	r, err := Read([]byte(`{"messages":[{"role":"user","content":"x"}],"max_tokens":100000,"max_completion_tokens":1}`))
+	if err != nil || r.MaxTokens != 1 || r.Params["max_tokens"] != nil || string(r.Params["max_completion_tokens"]) != "1" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

@@ -31,14 +31,14 @@ type Route struct {
 // RouteCandidate is a model that was considered.
 type RouteCandidate struct {
 	Model      string `json:"model"`
-	Skipped    string `json:"skipped,omitempty" doc:"Why it was left out: unknown_model, tier, not_allowed, no_tools, no_vision, no_json_schema, no_thinking_level, context_window, price_unknown, budget or cooling"`
+	Skipped    string `json:"skipped,omitempty" doc:"Why it was left out: unknown_model, tier, not_allowed, no_tools, no_vision, no_json_schema, no_thinking_level, context_window, price_unknown, budget, cooling or embedding_model"`
 	CostMicros *int64 `json:"cost_micros,omitempty" doc:"What these tokens would have cost at this model; absent when its price is unknown"`
 }
 
 // Attempt is one call of a provider.
 type Attempt struct {
 	Model   string `json:"model"`
-	Outcome string `json:"outcome" doc:"ok, left, the class of the error (auth, billing, rate_limit, overloaded, server, unreachable, timeout, broken_stream, context_too_long, content_refused, invalid_request, model_not_found), why it was passed over (cooling, unsupported), or why its answer was thrown away (empty_answer, invalid_json, repeated_tool_call)"`
+	Outcome string `json:"outcome" doc:"ok, left, the class of the error (auth, billing, rate_limit, overloaded, server, unreachable, timeout, broken_stream, context_too_long, content_refused, invalid_request, model_not_found), why it was passed over (cooling, unsupported, context_window), or why its answer was thrown away (empty_answer, invalid_json, repeated_tool_call)"`
 	Key     int    `json:"key,omitempty" doc:"Which of the provider's keys, from 1, where there are several"`
 	MS      int64  `json:"ms" doc:"How long it took"`
 	FirstMS int64  `json:"first_ms,omitempty" doc:"How long until the first chunk"`

@@ -195,6 +195,9 @@ func (r *reader) params(req *Request) {
 			req.MaxTokens = n
 		}
 	}
+	if newer, ok := req.Params["max_completion_tokens"]; ok && string(newer) != string(req.Params["max_tokens"]) {
+		delete(req.Params, "max_tokens") // of two that differ one goes on: what is reserved must be what the provider is told
+	}
 	var n int64
 	if v, ok := r.fields["n"]; ok && (json.Unmarshal(v, &n) != nil || n != 1) {
 		r.fail("n", "only 1 is supported; send one request for each choice")

@@ -20,13 +20,13 @@ import (
 // settleLimit is how long the store may take at first, where Routes does not say.
 const settleLimit = 10 * time.Second
 
-// charged reports whether a call that ended with the fault costs anything: all that was answered, and what was given up on our side once a provider had read it.
-// A call that failed is the provider's affair, and its caller has nothing of it.
+// charged reports whether a call that ended with the fault costs anything: all that a provider has answered, whatever came after it, and what was given up on our
+// side once a provider had read it.
 func (k *call) charged(cause error) bool {
 	if cause == nil {
 		return true
 	}
-	return (fault.Is(cause, fault.Canceled) || engine.Stopped(cause)) && (k.read || len(k.vectors) > 0)
+	return len(k.vectors) > 0 || (fault.Is(cause, fault.Canceled) || engine.Stopped(cause)) && k.read
 }
 
 // settle writes the ledger's line under a context that outlives the caller. The texts were embedded already, so a store that fails now makes a debt and no error.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +53,9 @@ func (k *Call) asked() bool {
 	}
 	return len(k.attempts) == 0
 }
+
+// Costs reports whether a call that ended with the fault is on the bill with anything, a thrown away answer included.
+func (k *Call) Costs(cause error) bool { return k.Charged(cause) || len(k.wasted) > 0 }
 
 // Stopped reports whether a call was ended on somebody's word, and not by a failure.
 func Stopped(cause error) bool {
@@ -120,7 +124,8 @@ type journal struct {
 	engine *Engine
 	call   *Call
 	last   time.Time
-	busy   atomic.Bool // a note is being written, beside the stream: a slow disk must not hold it up
+	busy   atomic.Bool    // a note is being written, beside the stream: a slow disk must not hold it up
+	work   sync.WaitGroup // the note under way
 }
 
 const journalEvery = time.Second
@@ -137,7 +142,9 @@ func (j *journal) note(ctx context.Context) {
 	k := j.call
 	hold, u := k.Hold, llm.Usage{Input: k.Input(), Output: k.seen.Size.Tokens()}
 	micros, _ := costOf(k.Target, u)
+	j.work.Add(1)
 	go func() {
+		defer j.work.Done()
 		defer j.busy.Store(false)
 		err := j.engine.DB.Write(ctx, func(q db.Querier) error { return quotas.Delivered(ctx, q, hold, u.Total(), micros, now) })
 		if err != nil && ctx.Err() == nil {

@@ -245,7 +245,7 @@ func TestFormInWords(t *testing.T) {
 				t.Errorf("try %d was sent %+v", i, req)
 			}
 		}
-		if len(sent) != 2 || len(sent[1].Messages) != len(sent[0].Messages)+1 {
+		if len(sent) != 2 || len(sent[1].Messages) != len(sent[0].Messages)+2 {
 			t.Errorf("%d tries", len(sent))
 		}
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/clawless/clawless/server/auth"
@@ -49,7 +50,7 @@ func (k *Call) recall(yield func(llm.Chunk, error) bool) {
 // keep stores a complete answer for the tenant. One that was cut short is no answer to keep.
 func (c *Engine) keep(k *Call) {
 	a := k.Answer
-	if k.stored == "" || a.Finish != llm.FinishStop && a.Finish != llm.FinishToolCalls {
+	if k.stored == "" || !a.Started() || strings.TrimSpace(a.Said()) == "" && a.Refused() == "" && len(a.Calls()) == 0 || a.Finish != llm.FinishStop && a.Finish != llm.FinishToolCalls {
 		return
 	}
 	u := a.Total(k.Input())

@@ -60,21 +60,23 @@ func (c *Engine) extend(ctx context.Context, k *Call, tokens int64) (more int64,
 
 // plausible drops a provider's count that cannot be true, so that what came is counted here. No text has more tokens than bytes, but providers add instructions of
 // their own to a prompt, and thoughts that nobody sees to an answer.
-func (c *Engine) plausible(k *Call, chunk *llm.Chunk) {
-	u := chunk.Usage
+func (c *Engine) plausible(k *Call, u *llm.Usage) *llm.Usage {
 	if u == nil {
-		return
+		return nil
 	}
 	most := int64(dialect.MaxOutput)
 	if k.Limited {
 		most = 2*k.Hold.Output + 1024 + 4*k.seen.Size.Ceiling() // a provider that does not keep to the limit may well say so
 	}
 	highest := 2*k.Size.Bytes + 8*k.Size.Ceiling() + 16<<10
-	if u.Input >= 0 && u.Output >= 0 && u.Input <= highest && u.Output <= most && u.Cached >= 0 && u.CacheWrite >= 0 && u.Reasoning >= 0 {
-		return
+	if k.Plan.Ask.Vision { // vendors count an image as some hundred tokens or as tens of thousands
+		highest += 1 << 20
+	}
+	if u.Cached+u.CacheWrite <= u.Input && u.Reasoning <= u.Output && u.Input >= 0 && u.Output >= 0 && u.Input <= highest && u.Output <= most && u.Cached >= 0 && u.CacheWrite >= 0 && u.Reasoning >= 0 {
+		return u
 	}
 	c.Log.Warn("a provider's count of tokens cannot be true; counting for ourselves", "request_id", k.RequestID, "provider", k.Target.Provider.Name(), "input", u.Input, "output", u.Output)
-	chunk.Usage = nil
+	return nil
 }
 
 // explain turns a provider's failure into the caller's fault; why the context ended matters more than that it did.
@@ -104,7 +106,7 @@ func (c *Engine) Metered(ctx context.Context, k *Call) iter.Seq2[llm.Chunk, erro
 		switch {
 		case err == nil:
 			c.keep(k)
-		case k.Charged(err): // what a broken answer has cost is told in the headers, where there still are any
+		case k.Charged(err), len(k.wasted) > 0: // what a broken answer has cost is told in the headers, where there still are any
 			k.Answer.Paper = c.Paper(k)
 		}
 		if err != nil && !errors.Is(err, errLeft) {

@@ -17,6 +17,14 @@ func (c *Engine) Paper(k *Call) dialect.Receipt {
 	if k.Who.Kind == auth.Visitor {
 		return dialect.Receipt{}
 	}
+	return c.Receipt(k)
+}
+
+// Receipt is what the tenant is told about an answer that has ended, as far as it went.
+func (c *Engine) Receipt(k *Call) dialect.Receipt {
+	if k.kept != nil {
+		return k.Answer.Paper
+	}
 	u := k.Usage()
 	r := dialect.Receipt{Asked: k.Plan.Asked, Route: RouteOf(k.Plan, string(k.reason()), &u), Tokens: &dialect.Tokens{Input: u.Input, Output: u.Output, Cached: u.Cached, CacheWrite: u.CacheWrite, Thinking: u.Reasoning}}
 	for _, a := range k.attempts {

@@ -32,7 +32,7 @@ func (c *Engine) Relay(ctx context.Context, k *Call, yield func(llm.Chunk, error
 			return err
 		}
 		verdict := w.End(end.FinishReason)
-		if verdict != "" && c.again(ctx, k, verdict) {
+		if verdict != "" && c.again(ctx, k, verdict, w.Text()) {
 			continue
 		}
 		if verdict == judge.Invalid {
@@ -64,6 +64,7 @@ func (k *Call) show(chunk llm.Chunk, yield func(llm.Chunk, error) bool) bool {
 // try is one call of the router. It returns the chunk that ends the answer, which is not shown yet, with the usage in it; nil when the answer had no end.
 func (c *Engine) try(ctx context.Context, k *Call, w *judge.Watch, yield func(llm.Chunk, error) bool) (end *llm.Chunk, err error) {
 	journal := &journal{engine: c, call: k}
+	defer journal.work.Wait() // a late note must not bill again what was thrown away meanwhile
 	calls := &router.Call{Targets: k.targets, Request: k.Req, Caller: k.Tenant.ID, For: k.fit}
 	defer func() { k.attempts = append(k.attempts, calls.Attempts...) }()
 	for chunk, err := range c.Models.Stream(ctx, calls) {
@@ -73,12 +74,18 @@ func (c *Engine) try(ctx context.Context, k *Call, w *judge.Watch, yield func(ll
 		if k.chunks++; end == nil && k.Target.ID != calls.Used.ID {
 			k.Target, k.Answer.Model = calls.Used, calls.Used.ID
 		}
-		c.plausible(k, &chunk)
+		usage := chunk.Usage
+		chunk.Usage = nil
 		k.seen.Add(chunk)
+		if chunk.Usage = c.plausible(k, usage); chunk.Usage != nil {
+			k.seen.Usage = chunk.Usage
+		}
 		cut := k.seen.Finish == "" && c.spent(ctx, k)
 		switch {
 		case end != nil:
-			end.Usage = chunk.Usage
+			if chunk.Usage != nil {
+				end.Usage = chunk.Usage
+			}
 		case chunk.FinishReason != "" || cut:
 			last := chunk
 			if cut {
@@ -133,14 +140,18 @@ func (k *Call) pass(w *judge.Watch, chunk llm.Chunk, yield func(llm.Chunk, error
 // watch is what the answer of this try has to be looked at for.
 func (k *Call) watch() *judge.Watch {
 	w := &judge.Watch{}
-	first := k.targets[0]
-	if k.Form != nil && (k.escalates() || !k.native(first)) {
+	if k.Checked() {
 		w.Form = k.Form
 	}
 	if k.escalates() {
 		w.Empties, w.Past = true, judge.CallsOf(k.Req.Messages)
 	}
 	return w
+}
+
+// Checked reports whether the answer has to be held against its format here, because a model that may give it does not keep to it, or because a better one is at hand.
+func (k *Call) Checked() bool {
+	return k.Form != nil && (k.escalates() || slices.ContainsFunc(k.targets, func(t router.Target) bool { return !k.native(t) }))
 }
 
 // escalates reports whether the strong model is still to be asked if this one fails.
@@ -158,7 +169,7 @@ func (k *Call) native(t router.Target) bool {
 
 // again throws the answer away and makes ready for one more: of the strong model, or of the same one where its JSON was wrong. It reports false when there is none to
 // be had, or nothing left to pay for it.
-func (c *Engine) again(ctx context.Context, k *Call, verdict judge.Verdict) bool {
+func (c *Engine) again(ctx context.Context, k *Call, verdict judge.Verdict, said string) bool {
 	targets, messages := k.targets, k.Req.Messages
 	switch {
 	case len(k.tries) > 0 || ctx.Err() != nil:
@@ -168,7 +179,7 @@ func (c *Engine) again(ctx context.Context, k *Call, verdict judge.Verdict) bool
 		slices.SortStableFunc(targets, func(a, b router.Target) int { return k.rank(a) - k.rank(b) })
 		targets = slices.DeleteFunc(targets, func(t router.Target) bool { return t.ID == k.Plan.Rules.Weak })
 	case verdict == judge.Invalid:
-		messages = append(slices.Clip(messages), llm.Message{Role: "user", Content: llm.Text(k.Form.Again())})
+		messages = append(slices.Clip(messages), llm.Message{Role: "assistant", Content: llm.Text(said)}, llm.Message{Role: "user", Content: llm.Text(k.Form.Again())})
 	default:
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -11,8 +12,10 @@ import (
 
 // Form is what a response_format asks for.
 type Form struct {
-	schema *jsonschema.Schema // nil: any JSON object
-	raw    json.RawMessage
+	raw json.RawMessage // the schema; nil: any JSON object
+	doc any             // the same, decoded
+
+	schema *jsonschema.Schema // once it is made
 	steps  *steps
 }
 
@@ -72,19 +75,77 @@ func FormOf(responseFormat json.RawMessage) (*Form, error) {
 	if err != nil {
 		return nil, errors.New("the schema is not JSON")
 	}
+	return &Form{raw: f.Schema.Schema, doc: doc}, nil
+}
+
+// The bounds of a schema that is checked here. Making one ready costs time and memory that no budget sees.
+const (
+	maxNodes    = 4000 // values of any kind
+	maxDepth    = 64
+	maxPatterns = 4 << 10 // bytes of all patterns
+)
+
+var repeats = regexp.MustCompile(`\{\s*\d{3,}|\{\s*\d*\s*,\s*\d{3,}`)
+
+// Ready makes the schema ready to hold answers against. Its error says, in words that may be shown, why it cannot be. Without it a schema fits nothing.
+func (f *Form) Ready() error {
+	if f.raw == nil || f.schema != nil {
+		return nil
+	}
+	nodes, patterns := maxNodes, maxPatterns
+	if !bounded(f.doc, maxDepth, &nodes, &patterns) {
+		return errors.New("the schema is too large to be checked here: it may have 4,000 values, 64 levels, 4 KiB of patterns, and repetitions below 100 in them")
+	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
 	counted := &steps{}
 	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: "urn:clawless:steps", Compile: func(*jsonschema.CompilerContext, map[string]any) (jsonschema.SchemaExt, error) { return counted, nil }})
 	c.AssertVocabs()
-	if err := c.AddResource("schema.json", doc); err != nil {
-		return nil, errors.New("the schema cannot be read")
+	if err := c.AddResource("schema.json", f.doc); err != nil {
+		return errors.New("the schema cannot be read")
 	}
 	s, err := c.Compile("schema.json")
 	if err != nil {
-		return nil, errors.New("the schema is not a valid JSON schema that refers only to its own parts")
+		return errors.New("the schema is not a valid JSON schema that refers only to its own parts")
 	}
-	return &Form{schema: s, raw: f.Schema.Schema, steps: counted}, nil
+	f.schema, f.steps, f.doc = s, counted, nil
+	return nil
+}
+
+// bounded reports whether a schema stays within its bounds, which it uses up.
+func bounded(v any, depth int, nodes, patterns *int) bool {
+	if *nodes--; *nodes < 0 || depth < 0 {
+		return false
+	}
+	pattern := func(s string) bool {
+		*patterns -= len(s)
+		return *patterns >= 0 && !repeats.MatchString(s)
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, one := range v {
+			if !bounded(one, depth-1, nodes, patterns) {
+				return false
+			}
+		}
+	case map[string]any:
+		for name, one := range v {
+			if s, ok := one.(string); ok && name == "pattern" && !pattern(s) {
+				return false
+			}
+			if inner, ok := one.(map[string]any); ok && name == "patternProperties" {
+				for p := range inner {
+					if !pattern(p) {
+						return false
+					}
+				}
+			}
+			if !bounded(one, depth-1, nodes, patterns) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Fits reports whether the text is what was asked for. What would take too long to find out does not fit. It is called by one goroutine.
@@ -93,9 +154,12 @@ func (f *Form) Fits(text string) (fits bool) {
 	if err != nil {
 		return false
 	}
-	if f.schema == nil {
+	if f.raw == nil {
 		_, ok := v.(map[string]any)
 		return ok
+	}
+	if f.Ready() != nil {
+		return false
 	}
 	f.steps.left = maxSteps
 	defer func() {
@@ -112,7 +176,7 @@ func (f *Form) Fits(text string) (fits bool) {
 // Instruction asks for the form in words, for models that cannot be held to it.
 func (f *Form) Instruction() string {
 	const only = "Answer with one JSON object and nothing else: no text around it and no code fence."
-	if f.schema == nil {
+	if f.raw == nil {
 		return only
 	}
 	return only + " It must be valid against this JSON schema:\n" + string(f.raw)

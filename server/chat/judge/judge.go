@@ -66,7 +66,7 @@ func (w *Watch) harmless(c llm.Chunk) bool {
 	case len(w.calls) > 0:
 		return len(w.Past) == 0
 	}
-	return c.Text != ""
+	return strings.TrimSpace(c.Text) != ""
 }
 
 func (w *Watch) call(d llm.ToolCallDelta) {
@@ -86,6 +86,9 @@ func (w *Watch) Release() []llm.Chunk {
 
 // Restore takes back what was released and not shown.
 func (w *Watch) Restore(chunks []llm.Chunk) { w.open, w.held = false, chunks }
+
+// Text is what the answer says, as far as it was looked at.
+func (w *Watch) Text() string { return w.text.String() }
 
 // Shown reports whether anything of the answer was given out.
 func (w *Watch) Shown() bool { return w.open }

@@ -123,8 +123,16 @@ func TestFormOf(t *testing.T) {
 		`{"type":"json_schema","json_schema":{"schema":{"type":7}}}`,
 		`{"type":"json_schema","json_schema":{"schema":{"pattern":"("}}}`,
 		`{"type":"json_schema","json_schema":{"schema":{"x":"` + strings.Repeat("a", maxSchema) + `"}}}`,
+		`{"type":"json_schema"}`,
+		`{"type":"json_schema","json_schema":{"schema":{"pattern":"a{1000}"}}}`,
+		`{"type":"json_schema","json_schema":{"schema":` + strings.Repeat(`{"not":`, 65) + `{}` + strings.Repeat(`}`, 65) + `}}`,
+		`{"type":"json_schema","json_schema":{"schema":{"enum":[` + strings.Repeat("1,", maxNodes) + `1]}}}`,
 	} {
-		if f, err := FormOf(json.RawMessage(bad)); err == nil || f != nil || strings.Contains(err.Error(), "passwd") {
+		f, err := FormOf(json.RawMessage(bad))
+		if err == nil {
+			err = f.Ready()
+		}
+		if err == nil || strings.Contains(err.Error(), "passwd") {
 			t.Errorf("%.80s: %v, %v", bad, f, err)
 		}
 	}

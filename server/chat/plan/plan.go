@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -196,6 +197,11 @@ func (p *Planner) full(ctx context.Context, name string) string {
 	return name
 }
 
+// plain is how a server that takes no care of them reads a model's name: without spaces, doubled slashes and capitals. A tier must not be got around by spelling.
+func plain(id string) string {
+	return strings.ToLower(path.Clean(strings.Join(strings.Fields(id), "")))
+}
+
 // insist puts the model first among the candidates, as one that is tried.
 func insist(candidates []policy.Candidate, id string) []policy.Candidate {
 	out := slices.Clone(candidates)
@@ -248,13 +254,15 @@ func (p *Planner) May(t tenants.Tenant, id string) error {
 }
 
 func (p *Planner) denied(t tenants.Tenant, id string) (skip policy.Skip, needs string) {
-	if needs, ok := t.InTier(id, p.TierModels); !ok {
-		return policy.SkipTier, string(needs)
+	for _, name := range []string{id, plain(id)} {
+		if needs, ok := t.InTier(name, p.TierModels); !ok {
+			return policy.SkipTier, string(needs)
+		}
 	}
 	// A vendor's models need the tier under whatever name an operator has given their provider.
 	if provider, model, _ := strings.Cut(id, "/"); p.Vendor != nil {
 		if vendor := p.Vendor(provider); vendor != "" && vendor != provider {
-			if needs, ok := t.InTier(vendor+"/"+model, p.TierModels); !ok {
+			if needs, ok := t.InTier(plain(vendor+"/"+model), p.TierModels); !ok {
 				return policy.SkipTier, string(needs)
 			}
 		}

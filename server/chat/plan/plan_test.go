@@ -237,4 +237,9 @@ func TestTierOfAVendor(t *testing.T) {
 	if _, err := p.Plan(t.Context(), turn(ask("lab/weak", easy, ""), nil)); !fault.Is(err, fault.ModelNotInTier) {
 		t.Errorf("got %v", err)
 	}
+	for _, id := range []string{"lab/DEAR", "lab//dear", "lab/ dear", "Lab/dear"} {
+		if planner().May(tenants.Tenant{Tier: tenants.Starter}, id) == nil {
+			t.Errorf("%q gets around the tier", id)
+		}
+	}
 }

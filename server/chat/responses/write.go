@@ -45,7 +45,7 @@ func (w *Writer) Add(c llm.Chunk) { w.blocks.Add(c) }
 
 // End is the complete answer, and its last events. input is what to report of the prompt where the provider did not count.
 func (w *Writer) End(a *dialect.Answer, input int64) ResponsesAnswer {
-	w.answer.Status = "completed"
+	w.answer.Status, w.answer.Model = "completed", a.Model // another model than the first may have answered
 	switch a.Finish {
 	case llm.FinishLength:
 		w.incomplete("max_output_tokens")
