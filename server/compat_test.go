@@ -81,7 +81,7 @@ func TestCompatRequestsAreLiberal(t *testing.T) {
 // forwarded are parameters that must reach the provider byte for byte (section 2).
 var forwarded = []string{
 	`"temperature":0`, `"top_p":0.0`, `"seed":0`, `"stop":["\u00e9\n","äöü"]`, `"presence_penalty":-0`, `"frequency_penalty":0e0`, `"logit_bias":{"50256":-100,"1":0.50}`,
-	`"logprobs":false`, `"top_logprobs":0`, `"reasoning_effort":"low"`, `"parallel_tool_calls":false`, `"max_tokens":7`, `"max_completion_tokens":9`,
+	`"logprobs":false`, `"top_logprobs":0`, `"reasoning_effort":"low"`, `"parallel_tool_calls":false`, `"max_completion_tokens":9`,
 	`"response_format":{"type":"json_schema","json_schema":{"strict":true,"name":"n","schema":{"zeta":1,"$defs":{"B":{"type":"object"},"A":{"anyOf":[{"const":null},{"$ref":"#/$defs/B"}]}},"alpha":"\u2028 ☃"}}}`,
 	`"tool_choice":{"type":"function","function":{"name":"f"}}`,
 }
