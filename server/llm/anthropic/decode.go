@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/clawless/clawless/server/ids"
@@ -46,6 +47,9 @@ type delta struct {
 	PartialJSON string  `json:"partial_json"`
 	StopReason  *string `json:"stop_reason"`
 }
+
+// maxCalls is how many calls an answer may have: the end of each block is looked for among them, and nobody has a use for more.
+const maxCalls = 256
 
 // openCall is a call under way.
 type openCall struct {
@@ -164,6 +168,9 @@ func (d *decoder) begin(index int, b *contentBlock, out *llm.Chunk) *llm.Error {
 	case "tool_use":
 		if strings.TrimSpace(b.Name) == "" {
 			return &llm.Error{Class: llm.ClassBroken, Provider: d.e.Provider, Message: "the answer calls a tool without a name"}
+		}
+		if len(d.calls) == maxCalls {
+			return &llm.Error{Class: llm.ClassBroken, Provider: d.e.Provider, Message: fmt.Sprintf("the answer calls more than %d tools", maxCalls)}
 		}
 		id := b.ID
 		if id == "" {

@@ -9,6 +9,9 @@ import (
 	"github.com/clawless/clawless/server/llm"
 )
 
+// maxCalls is how many calls an answer may have. Each fragment is compared with the calls so far, and nobody has a use for more.
+const maxCalls = 256
+
 // toolCall is a fragment of a call as servers send it. Every field may be missing, blank or repeated.
 type toolCall struct {
 	Index    *int     `json:"index"`
@@ -26,8 +29,7 @@ type call struct {
 	index   int    // the server's
 	id      string // the server's, empty while it gave none
 	name    string
-	held    string // arguments that came before the name
-	args    []byte // all arguments, to tell where a server that numbers every call 0 begins a new one
+	args    []byte // all arguments so far, to hold those that come before the name and to tell where a server that numbers every call 0 begins a new one
 	started bool   // the first fragment was passed on
 }
 
@@ -57,11 +59,10 @@ func (l *callList) add(out []llm.ToolCallDelta, f *toolCall) []llm.ToolCallDelta
 	c.args = append(c.args, args...)
 	if !c.started {
 		if c.name == "" {
-			c.held += args
 			return out
 		}
 		c.started = true
-		return append(out, llm.ToolCallDelta{Index: i, ID: l.publicID(i), Name: c.name, Arguments: c.held + args})
+		return append(out, llm.ToolCallDelta{Index: i, ID: l.publicID(i), Name: c.name, Arguments: string(c.args)})
 	}
 	if args == "" {
 		return out

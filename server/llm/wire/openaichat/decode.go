@@ -3,6 +3,7 @@ package openaichat
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/clawless/clawless/server/llm"
@@ -143,7 +144,9 @@ func (d *decoder) choice(c *choice, out *llm.Chunk) *llm.Error {
 			if whole {
 				calls[i].Index = &i // each entry is a call of its own there, and none has an index
 			}
-			out.ToolCalls = d.calls.add(out.ToolCalls, &calls[i])
+			if out.ToolCalls = d.calls.add(out.ToolCalls, &calls[i]); d.calls.len() > maxCalls {
+				return d.broken(fmt.Sprintf("the answer calls more than %d tools", maxCalls), nil)
+			}
 		}
 	}
 	if hasLogprobs(c.Logprobs) {
