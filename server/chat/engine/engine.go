@@ -112,16 +112,16 @@ func (k *Call) Budget(maxTokens int64) quotas.Budget {
 	return b
 }
 
-// dearest is the highest price of any of the targets, part by part. It is none when one of them has none.
+// dearest is the price that is reserved for: the dearest of all targets. It is none when one of them has none.
 func dearest(targets []router.Target) (p catalog.Price, priced bool) {
-	for _, t := range targets {
+	prices := make([]catalog.Price, len(targets))
+	for i, t := range targets {
 		if !t.Known || !t.Info.Priced {
 			return catalog.Price{}, false
 		}
-		q := t.Info.Price
-		p = catalog.Price{Input: max(p.Input, q.Input), Output: max(p.Output, q.Output), CacheRead: max(p.CacheRead, q.CacheRead), CacheWrite: max(p.CacheWrite, q.CacheWrite)}
+		prices[i] = t.Info.Price
 	}
-	return p, true
+	return quotas.Dearest(prices...), true
 }
 
 // without copies the parameters but one.
