@@ -61,9 +61,8 @@ type call struct {
 
 	attempts []router.Attempt
 	vectors  [][]float32
-	tokens   int64 // that the texts had so far
+	tokens   int64 // that the texts had which a provider has read, whether or not anything came back
 	counted  bool  // some of them were counted here
-	read     bool  // a provider had read texts of which nothing came back, because the call was given up on our side
 	receipt  dialect.Receipt
 }
 
@@ -89,11 +88,13 @@ func (r Routes) ask(ctx context.Context, req *Request) (*call, error) {
 	defer func() { r.settle(ctx, k, err) }()
 	err = r.embed(limited, k)
 	k.headers(ctx)
+	if k.charged(err) {
+		k.receipt = r.paper(k)
+		engine.CostHeaders(ctx, k.receipt)
+	}
 	if err != nil {
 		return nil, err
 	}
-	k.receipt = r.paper(k)
-	engine.CostHeaders(ctx, k.receipt)
 	return k, nil
 }
 
@@ -142,7 +143,6 @@ func (r Routes) embed(ctx context.Context, k *call) error {
 		k.attempts = append(k.attempts, attempts...)
 		if err != nil {
 			if n := len(attempts); n > 0 && attempts[n-1].Err != nil && attempts[n-1].Err.Class == llm.ClassCanceled {
-				k.read = true
 				k.count(texts, nil, r.Log)
 			}
 			if cause := context.Cause(ctx); cause != nil { // why the call ended matters more than that it did

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -338,7 +339,7 @@ func TestMany(t *testing.T) {
 	})
 }
 
-// TestTooMuch: vectors that are longer than one answer holds are refused after the first part, with how many texts would do.
+// TestTooMuch: vectors that are longer than one answer holds are refused after the first part, with how many texts would do, and that part is paid.
 func TestTooMuch(t *testing.T) {
 	k := open(t, dbtest.New(t), 0, 0, func(_ context.Context, req *llm.EmbedRequest) (*llm.Embeddings, error) {
 		v := make([]float32, 8192)
@@ -348,7 +349,35 @@ func TestTooMuch(t *testing.T) {
 	if r.status != 400 || !strings.Contains(r.raw, "send at most 1024 texts at once") || len(k.lab.calls) != 1 {
 		t.Errorf("%d %s after %d calls", r.status, r.raw, len(k.lab.calls))
 	}
-	k.books(t, 0, 0, 0)
+	tokens := measure(slices.Repeat([]string{"x"}, atOnce)).Tokens()
+	if e := <-k.settled; e.Outcome != "failed" || e.Usage.Input != tokens {
+		t.Errorf("%+v", e)
+	}
+	k.books(t, 1, tokens, (tokens+1)/2)
+}
+
+// TestLaterPart: a text that is refused for what it is does not make those before it free, and one at which the provider fails does.
+func TestLaterPart(t *testing.T) {
+	for class, paid := range map[llm.Class]int64{llm.ClassContext: 1, llm.ClassRefused: 1, llm.ClassInvalid: 1, llm.ClassServer: 0, llm.ClassAuth: 0} {
+		t.Run(string(class), func(t *testing.T) {
+			k := open(t, dbtest.New(t), 0, 0, func(ctx context.Context, req *llm.EmbedRequest) (*llm.Embeddings, error) {
+				if req.Input[0] == "impossible" {
+					return nil, &llm.Error{Class: class, Provider: "lab", Message: "no"}
+				}
+				return lengths(ctx, req)
+			})
+			body, _ := json.Marshal(map[string]any{"model": "lab/v", "input": append(slices.Repeat([]string{"four"}, atOnce), "impossible")})
+			r := k.post(t, string(body))
+			cost := ""
+			if paid > 0 {
+				cost = strconv.Itoa(2 * atOnce)
+			}
+			if r.status < 400 || r.header.Get("Clawless-Cost-Micros") != cost {
+				t.Errorf("%d %s, cost %q", r.status, r.raw, r.header.Get("Clawless-Cost-Micros"))
+			}
+			k.books(t, paid, paid*4*atOnce, paid*2*atOnce)
+		})
+	}
 }
 
 // TestLeaves: who leaves, or is sent away, pays for the texts that the provider had read by then, and a call that was never made costs nothing.

@@ -3,6 +3,7 @@ package embeddings
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,13 +21,24 @@ import (
 // settleLimit is how long the store may take at first, where Routes does not say.
 const settleLimit = 10 * time.Second
 
-// charged reports whether a call that ended with the fault costs anything: all that a provider has answered, whatever came after it, and what was given up on our
-// side once a provider had read it.
+// ownFaults are the ends of a call that are about what its caller wrote.
+var ownFaults = []fault.Code{fault.ContextTooLong, fault.ContentRefused, fault.InvalidRequest, fault.UnsupportedParam}
+
+// charged reports whether a call that ended with the fault costs anything: all that was answered, and what a provider had read by the time that the call was given up
+// on our side, or that a later text was refused: whoever puts an impossible text behind a thousand good ones must not have those made for nothing, time and again.
+// A call that the provider failed is the provider's affair, and its caller has nothing of it.
 func (k *call) charged(cause error) bool {
-	if cause == nil {
+	switch {
+	case cause == nil:
 		return true
+	case k.tokens == 0:
+		return false
 	}
-	return len(k.vectors) > 0 || (fault.Is(cause, fault.Canceled) || engine.Stopped(cause)) && k.read
+	return engine.Stopped(cause) || fault.Is(cause, fault.Canceled) || isOwn(cause)
+}
+
+func isOwn(cause error) bool {
+	return slices.ContainsFunc(ownFaults, func(c fault.Code) bool { return fault.Is(cause, c) })
 }
 
 // settle writes the ledger's line under a context that outlives the caller. The texts were embedded already, so a store that fails now makes a debt and no error.
@@ -61,6 +73,8 @@ func (r Routes) entry(k *call, cause error) quotas.Entry {
 	case cause == nil:
 	case engine.Stopped(cause):
 		e.Outcome = "cancelled"
+	case isOwn(cause):
+		e.Outcome = "failed"
 	default:
 		e.Outcome = "disconnected"
 	}
