@@ -353,7 +353,7 @@ type AnthropicUsage struct {
 type Attempt struct {
 	Model string `json:"model"`
 
-	// Outcome ok, left, the class of the error (auth, billing, rate_limit, overloaded, server, unreachable, timeout, broken_stream, context_too_long, content_refused, invalid_request, model_not_found), why it was passed over (cooling, unsupported), or why its answer was thrown away (empty_answer, invalid_json, repeated_tool_call)
+	// Outcome ok, left, the class of the error (auth, billing, rate_limit, overloaded, server, unreachable, timeout, broken_stream, context_too_long, content_refused, invalid_request, model_not_found), why it was passed over (cooling, unsupported, context_window), or why its answer was thrown away (empty_answer, invalid_json, repeated_tool_call)
 	Outcome string `json:"outcome"`
 
 	// Key Which of the provider's keys, from 1, where there are several
@@ -1298,7 +1298,7 @@ type Route struct {
 type RouteCandidate struct {
 	Model string `json:"model"`
 
-	// Skipped Why it was left out: unknown_model, tier, not_allowed, no_tools, no_vision, no_json_schema, no_thinking_level, context_window, price_unknown, budget or cooling
+	// Skipped Why it was left out: unknown_model, tier, not_allowed, no_tools, no_vision, no_json_schema, no_thinking_level, context_window, price_unknown, budget, cooling or embedding_model
 	Skipped string `json:"skipped,omitempty,omitzero"`
 
 	// CostMicros What these tokens would have cost at this model; absent when its price is unknown

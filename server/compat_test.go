@@ -221,7 +221,7 @@ func TestCompatModels(t *testing.T) {
 		}
 	}
 	r.want(200, request{Path: "/v1/models", Key: acme.Key}, &list)
-	if list.Object != "list" || len(list.Data) != 2 || list.Data[0].ID != "lab/org/large" || list.Data[1].ID != "lab/small" {
+	if list.Object != "list" || len(list.Data) != 3 || list.Data[0].ID != "default" || list.Data[1].ID != "lab/org/large" || list.Data[2].ID != "lab/small" {
 		t.Fatalf("list: %+v", list)
 	}
 	for _, m := range list.Data {

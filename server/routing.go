@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clawless/clawless/server/chat/plan"
 	"github.com/clawless/clawless/server/config"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/llm"
@@ -91,6 +92,31 @@ func (s *Server) facts(ctx context.Context, tenantID string, names []string) ([]
 		}
 	}
 	return s.chat.Planner().Facts(ctx, t, names), nil
+}
+
+// defaultOf is the full id of the tenant's default model, auto, or nothing where it has none that it may use.
+func (s *Server) defaultOf(ctx context.Context, tenantID string) string {
+	t, err := s.chat.Tenant(ctx, tenantID)
+	if err != nil {
+		return ""
+	}
+	name := t.Settings.DefaultModel
+	if name == "" || name == plan.DefaultModel {
+		if name, err = s.chat.Planner().Default(ctx); err != nil {
+			return ""
+		}
+	}
+	if name == policy.Auto {
+		if s.hasAuto(ctx, tenantID) {
+			return name
+		}
+		return ""
+	}
+	target, err := s.router.Resolve(ctx, name)
+	if err != nil || s.chat.Planner().May(t, target.ID) != nil {
+		return ""
+	}
+	return target.ID
 }
 
 // hasAuto reports whether the model auto can answer the tenant: it may use one of the two that stand behind it.

@@ -95,7 +95,7 @@ func (s *Server) routes() {
 	widgets.Routes{DB: s.db, Gate: s.gate, Tenant: tenantID, Audit: audit.Record, Deleted: s.holderGone}.Register(s.api)
 	quotas.Routes{DB: s.db, Tenant: tenantBudget}.Register(s.api)
 	sessions.Routes{DB: s.db, Audit: audit.Record}.Register(s.api)
-	models.Routes{Catalogue: s.router, Allowed: s.allowedModels, Health: s.router.Health, Lookup: s.lookupID, Version: s.known.prices.Version, Auto: s.hasAuto}.Register(s.api)
+	models.Routes{Catalogue: s.router, Allowed: s.allowedModels, Health: s.router.Health, Lookup: s.lookupID, Version: s.known.prices.Version, Auto: s.hasAuto, Default: s.defaultOf}.Register(s.api)
 	chat.Routes{Chat: s.chat}.Register(s.api)
 	messages.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	embeddings.Routes{DB: s.db, Models: s.router, Tenant: s.chat.Tenant, May: s.chat.Planner().May, PriceVersion: s.known.prices.Version, Enter: s.chat.Enter, Settled: s.meters.settled,

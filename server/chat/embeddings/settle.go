@@ -108,10 +108,10 @@ func (r Routes) paper(k *call) dialect.Receipt {
 func attempt(a router.Attempt) dialect.Attempt {
 	out := dialect.Attempt{Model: a.Target.ID, Outcome: "ok", Key: a.Key, MS: a.Duration.Milliseconds()}
 	switch {
-	case a.Err != nil:
-		out.Outcome = string(a.Err.Class)
 	case a.Skipped != "":
 		out.Outcome = a.Skipped
+	case a.Err != nil:
+		out.Outcome = string(a.Err.Class)
 	}
 	return out
 }

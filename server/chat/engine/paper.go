@@ -47,10 +47,10 @@ func (c *Engine) Receipt(k *Call) dialect.Receipt {
 func attempt(a router.Attempt) dialect.Attempt {
 	out := dialect.Attempt{Model: a.Target.ID, Outcome: "ok", Key: a.Key, MS: a.Duration.Milliseconds(), FirstMS: a.First.Milliseconds()}
 	switch {
-	case a.Err != nil:
-		out.Outcome = string(a.Err.Class)
 	case a.Skipped != "":
 		out.Outcome = a.Skipped
+	case a.Err != nil:
+		out.Outcome = string(a.Err.Class)
 	case a.Left:
 		out.Outcome = "left"
 	}
