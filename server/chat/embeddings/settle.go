@@ -14,7 +14,6 @@ import (
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
-	"github.com/clawless/clawless/server/llm/router"
 	"github.com/clawless/clawless/server/quotas"
 )
 
@@ -96,24 +95,13 @@ func (k *call) cost() (int64, bool) {
 func (r Routes) paper(k *call) dialect.Receipt {
 	p := dialect.Receipt{Model: k.target.ID, Asked: k.req.Model, Tokens: &dialect.Tokens{Input: k.tokens}}
 	for _, a := range k.attempts {
-		p.Attempts = append(p.Attempts, attempt(a))
+		p.Attempts = append(p.Attempts, engine.AttemptOf(a))
 	}
 	cost, known := k.cost()
 	if p.PriceUnknown = !known; known {
 		p.CostMicros, p.PriceVersion = &cost, r.PriceVersion()
 	}
 	return p
-}
-
-func attempt(a router.Attempt) dialect.Attempt {
-	out := dialect.Attempt{Model: a.Target.ID, Outcome: "ok", Key: a.Key, MS: a.Duration.Milliseconds()}
-	switch {
-	case a.Skipped != "":
-		out.Outcome = a.Skipped
-	case a.Err != nil:
-		out.Outcome = string(a.Err.Class)
-	}
-	return out
 }
 
 // headers tells what is known of a call whether or not it failed.

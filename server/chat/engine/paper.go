@@ -26,9 +26,9 @@ func (c *Engine) Receipt(k *Call) dialect.Receipt {
 		return k.Answer.Paper
 	}
 	u := k.Usage()
-	r := dialect.Receipt{Asked: k.Plan.Asked, Route: RouteOf(k.Plan, string(k.reason()), &u), Tokens: &dialect.Tokens{Input: u.Input, Output: u.Output, Cached: u.Cached, CacheWrite: u.CacheWrite, Thinking: u.Reasoning}}
+	r := dialect.Receipt{Asked: k.Plan.Asked, Route: routeOf(k.Plan, string(k.reason()), u), Tokens: &dialect.Tokens{Input: u.Input, Output: u.Output, Cached: u.Cached, CacheWrite: u.CacheWrite, Thinking: u.Reasoning}}
 	for _, a := range k.attempts {
-		r.Attempts = append(r.Attempts, attempt(a))
+		r.Attempts = append(r.Attempts, AttemptOf(a))
 	}
 	if e, _ := k.effortFor(k.Target); e != "" {
 		r.Thinking, r.ThinkingFrom = string(e), k.Plan.EffortFrom
@@ -44,7 +44,8 @@ func (c *Engine) Receipt(k *Call) dialect.Receipt {
 	return r
 }
 
-func attempt(a router.Attempt) dialect.Attempt {
+// AttemptOf is a call of a provider as the caller is told of it.
+func AttemptOf(a router.Attempt) dialect.Attempt {
 	out := dialect.Attempt{Model: a.Target.ID, Outcome: "ok", Key: a.Key, MS: a.Duration.Milliseconds(), FirstMS: a.First.Milliseconds()}
 	switch {
 	case a.Skipped != "":
@@ -57,8 +58,8 @@ func attempt(a router.Attempt) dialect.Attempt {
 	return out
 }
 
-// RouteOf is the choice as it is told. With the tokens of the answer each candidate says what it would have cost, before it what it is estimated to.
-func RouteOf(p plan.Plan, reason string, u *llm.Usage) *dialect.Route {
+// routeOf is the choice as it is told; each candidate says what the tokens of the answer would have cost there.
+func routeOf(p plan.Plan, reason string, u llm.Usage) *dialect.Route {
 	r := &dialect.Route{Reason: reason}
 	if p.Auto() {
 		r.StrongShare = &p.Share
@@ -70,14 +71,10 @@ func RouteOf(p plan.Plan, reason string, u *llm.Usage) *dialect.Route {
 	}
 	for _, c := range p.Decision.Candidates {
 		out := dialect.RouteCandidate{Model: c.ID, Skipped: string(c.Skip)}
-		if u != nil {
-			if t, ok := p.Target(c.ID); ok {
-				if cost, known := costOf(t, *u); known {
-					out.CostMicros = &cost
-				}
+		if t, ok := p.Target(c.ID); ok {
+			if cost, known := costOf(t, u); known {
+				out.CostMicros = &cost
 			}
-		} else if c.Priced {
-			out.CostMicros = &c.Micros
 		}
 		r.Candidates = append(r.Candidates, out)
 	}
