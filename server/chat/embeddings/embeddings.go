@@ -30,7 +30,7 @@ const atOnce = 256
 // Models finds models and has texts embedded; the router is one.
 type Models interface {
 	Resolve(ctx context.Context, model string) (router.Target, error)
-	Embed(ctx context.Context, t router.Target, req *llm.EmbedRequest) (*llm.Embeddings, []router.Attempt, error)
+	Embed(ctx context.Context, t router.Target, caller string, req *llm.EmbedRequest) (*llm.Embeddings, []router.Attempt, error)
 }
 
 // Routes serves embeddings.
@@ -139,7 +139,7 @@ func (k *call) budget() quotas.Budget {
 func (r Routes) embed(ctx context.Context, k *call) error {
 	k.vectors = make([][]float32, 0, len(k.req.Input))
 	for texts := range slices.Chunk(k.req.Input, atOnce) {
-		out, attempts, err := r.Models.Embed(ctx, k.target, &llm.EmbedRequest{Model: k.target.Model, Input: texts, Dimensions: k.req.Dimensions})
+		out, attempts, err := r.Models.Embed(ctx, k.target, k.tenant.ID, &llm.EmbedRequest{Model: k.target.Model, Input: texts, Dimensions: k.req.Dimensions})
 		k.attempts = append(k.attempts, attempts...)
 		if err != nil {
 			if n := len(attempts); n > 0 && attempts[n-1].Err != nil && attempts[n-1].Err.Class == llm.ClassCanceled {

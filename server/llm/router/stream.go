@@ -33,12 +33,12 @@ func (r *Router) Stream(ctx context.Context, c *Call) iter.Seq2[llm.Chunk, error
 	}
 }
 
-// Embed makes the vectors at one target, with the same retries, keys and circuits as Stream, for the caller without a name. The error is an *llm.Error.
-func (r *Router) Embed(ctx context.Context, t Target, req *llm.EmbedRequest) (*llm.Embeddings, []Attempt, error) {
+// Embed makes the vectors at one target, with the same retries, keys and circuits as Stream, for the caller of that name. The error is an *llm.Error.
+func (r *Router) Embed(ctx context.Context, t Target, caller string, req *llm.EmbedRequest) (*llm.Embeddings, []Attempt, error) {
 	if _, ok := t.Provider.(llm.Embedder); !ok {
 		return nil, nil, &llm.Error{Class: llm.ClassInvalid, Provider: t.Provider.Name(), Param: "model", Message: "the provider " + t.Provider.Name() + " makes no embeddings; choose another model"}
 	}
-	c := Call{Targets: []Target{t}}
+	c := Call{Targets: []Target{t}, Caller: caller}
 	w := walk{router: r, ctx: ctx, call: &c, embed: req}
 	if fail := w.run(); fail != nil {
 		return nil, c.Attempts, fail

@@ -278,18 +278,22 @@ func TestEmbedTriesAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, attempts, err := r.Embed(t.Context(), target, &llm.EmbedRequest{Input: []string{"x"}})
+		out, attempts, err := r.Embed(t.Context(), target, "ten_1", &llm.EmbedRequest{Input: []string{"x"}})
 		if err != nil || len(out.Vectors) != 1 || len(attempts) != 3 || attempts[0].Key != 1 || attempts[2].Key != 2 || attempts[2].Usage.Input != 7 {
 			t.Errorf("%+v, %+v, %v", out, attempts, err)
 		}
 		s.On("e", upstreamtest.Failure(500, "", "no"))
 		for range 5 {
-			if _, _, err = r.Embed(t.Context(), target, &llm.EmbedRequest{Input: []string{"x"}}); class(llm.AsError(err)) != llm.ClassServer {
+			if _, _, err = r.Embed(t.Context(), target, "ten_1", &llm.EmbedRequest{Input: []string{"x"}}); class(llm.AsError(err)) != llm.ClassServer {
 				t.Errorf("got %v", err)
 			}
 		}
-		if _, attempts, err = r.Embed(t.Context(), target, &llm.EmbedRequest{Input: []string{"x"}}); class(llm.AsError(err)) != llm.ClassOverloaded || attempts[0].Skipped != router.SkippedCooling {
+		if _, attempts, err = r.Embed(t.Context(), target, "ten_1", &llm.EmbedRequest{Input: []string{"x"}}); class(llm.AsError(err)) != llm.ClassOverloaded || attempts[0].Skipped != router.SkippedCooling {
 			t.Errorf("its circuit is not open: %v, %+v", err, attempts)
+		}
+		s.On("e", upstreamtest.Vectors(0.5, 1))
+		if _, _, err = r.Embed(t.Context(), target, "ten_2", &llm.EmbedRequest{Input: []string{"x"}}); err != nil {
+			t.Errorf("one caller's failures close the model to another: %v", err)
 		}
 	})
 }
