@@ -39,6 +39,8 @@ type rig struct {
 	cfg   config.Settings
 	http  *http.Client
 	dirty bool // the test has made rows that no server settles
+
+	refusals int // of providers, that the test has waited for
 }
 
 // each runs a test on a fresh rig over SQLite and, where there is one, over Postgres. adjust may be nil.

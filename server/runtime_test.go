@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +31,7 @@ func TestGivenUpBetweenTries(t *testing.T) {
 				}
 			}()
 			eventually(t, patience, "the first try", func() bool { return len(r.up.calls(model)) == 1 })
-			await(t, "the first refusal", r.up.calls(model)[0].over)
+			r.refused()
 			cancel()
 			await(t, "the caller", ended)
 		}
@@ -38,7 +40,7 @@ func TestGivenUpBetweenTries(t *testing.T) {
 		ended := make(chan outcome, 1)
 		go func() { ended <- r.see(post(c.Key, ask(model, easy, map[string]any{"session_id": ses}))) }()
 		eventually(t, patience, "the first try", func() bool { return len(r.up.calls(model)) == 1 })
-		await(t, "the first refusal", r.up.calls(model)[0].over)
+		r.refused()
 		var run string
 		r.read(func(ctx context.Context, q db.Querier) error { return onlyRun.Get(ctx, q, &run, nil) })
 		r.want(200, request{Method: "POST", Path: "/v1/runs/" + run + "/cancel", Key: c.Key}, nil)
@@ -47,6 +49,16 @@ func TestGivenUpBetweenTries(t *testing.T) {
 		if got := r.ledger(c); len(got) != 0 {
 			t.Errorf("ledger: %+v", got)
 		}
+	})
+}
+
+// refused waits until one more refusal of a provider has been read, and not only sent: a caller that leaves in between has a call under way.
+func (r *rig) refused() {
+	r.t.Helper()
+	r.refusals++
+	eventually(r.t, patience, "the refusal is read", func() bool {
+		m := regexp.MustCompile(`clawless_provider_calls_total\{outcome="rate_limit",provider="lab"\} (\d+)`).FindSubmatch(r.do(request{Path: "/metrics", Key: r.admin}).body)
+		return m != nil && string(m[1]) == strconv.Itoa(r.refusals)
 	})
 }
 
