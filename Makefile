@@ -7,6 +7,9 @@ MAKEFLAGS += --no-print-directory
 # A dependency must not be able to fetch another Go on its own.
 export GOTOOLCHAIN ?= local
 
+# Search needs SQLite's FTS5, which the driver compiles in when it is asked to. A build without the tag takes the driver in pure Go, which has it (docs/adr/0013-search.md).
+export GOFLAGS := $(GOFLAGS) -tags=sqlite_fts5
+
 VERSION ?= $(patsubst v%,%,$(shell git describe --tags --always --dirty 2>/dev/null || echo dev))
 LDFLAGS := -X github.com/clawless/clawless/cmd/clawless/version.Version=$(VERSION)
 

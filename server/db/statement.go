@@ -43,11 +43,35 @@ func Scoped(name, text string) ScopedStatement { return ScopedStatement{register
 // System registers a statement that is not bound to one tenant. It panics when the name is taken or the text does not compile.
 func System(name, text string) SystemStatement { return SystemStatement{register(name, text, false)} }
 
+// ScopedPair registers a statement on a tenant's rows that each engine says in its own words, with the same arguments: a search is one, and little else should be.
+// It panics as Scoped does, and when the two texts differ in their arguments.
+func ScopedPair(name, sqlite, postgres string) ScopedStatement {
+	s, err := newStatement(name, sqlite, true)
+	if err != nil {
+		panic(err)
+	}
+	other, err := newStatement(name, postgres, true)
+	if err != nil {
+		panic(err)
+	}
+	if !slices.Equal(slices.Sorted(slices.Values(s.pg.names)), slices.Sorted(slices.Values(other.pg.names))) {
+		panic(fmt.Errorf("db: the two texts of statement %s have different arguments", name))
+	}
+	s.pg = other.pg
+	return ScopedStatement{enter(s)}
+}
+
 func register(name, text string, scoped bool) *statement {
 	s, err := newStatement(name, text, scoped)
 	if err != nil {
 		panic(err)
 	}
+	return enter(s)
+}
+
+// enter puts a statement into the registry.
+func enter(s *statement) *statement {
+	name := s.name
 	registry.Lock()
 	defer registry.Unlock()
 	if registry.byName[name] != nil {

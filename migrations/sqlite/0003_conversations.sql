@@ -1,0 +1,222 @@
+-- Conversations with branches, epochs, summaries and a search; tools of tenants, what they did and who approved it; events of finished runs that outlive the memory.
+
+-- +goose Up
+ALTER TABLE sessions ADD COLUMN external_id TEXT;
+ALTER TABLE sessions ADD COLUMN archived_at INTEGER;
+ALTER TABLE sessions ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+-- Who gave the title: '' nobody, words the first message, model a model, caller the caller.
+ALTER TABLE sessions ADD COLUMN titled TEXT NOT NULL DEFAULT '';
+-- What the session narrows its tools to: '' nothing, else JSON {"allow": [...], "deny": [...]}.
+ALTER TABLE sessions ADD COLUMN tools TEXT NOT NULL DEFAULT '';
+-- Grows with every change of the session and of its messages.
+ALTER TABLE sessions ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE sessions ADD COLUMN last_epoch INTEGER NOT NULL DEFAULT 1;
+-- The newest message of the branch that is continued, 0 in an empty epoch.
+ALTER TABLE sessions ADD COLUMN head INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN parent_id TEXT;
+ALTER TABLE sessions ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN forked_from TEXT;
+ALTER TABLE sessions ADD COLUMN forked_at INTEGER;
+UPDATE sessions SET last_epoch = epoch, titled = CASE WHEN title = '' THEN '' ELSE 'caller' END, head = COALESCE((SELECT MAX(m.sequence) FROM messages m
+    WHERE m.tenant_id = sessions.tenant_id AND m.session_id = sessions.id AND m.epoch = sessions.epoch), 0);
+CREATE UNIQUE INDEX sessions_tenant_id_external_id_key ON sessions (tenant_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX sessions_parent ON sessions (tenant_id, parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX sessions_old ON sessions (updated_at) WHERE pinned = 0;
+
+-- The message before it in its branch, 0 at the start of an epoch; siblings have the same parent and epoch.
+ALTER TABLE messages ADD COLUMN parent INTEGER NOT NULL DEFAULT 0;
+-- Whether it is in the branch that is continued.
+ALTER TABLE messages ADD COLUMN active INTEGER NOT NULL DEFAULT 1;
+-- Where its content is from that nobody in the conversation wrote: '' nowhere, else JSON [{"kind": ..., "source": ...}].
+ALTER TABLE messages ADD COLUMN taint TEXT NOT NULL DEFAULT '';
+-- The session that sent it; NULL for people.
+ALTER TABLE messages ADD COLUMN origin TEXT;
+UPDATE messages SET parent = COALESCE((SELECT MAX(m.sequence) FROM messages m WHERE m.tenant_id = messages.tenant_id AND m.session_id = messages.session_id
+    AND m.epoch = messages.epoch AND m.sequence < messages.sequence), 0);
+CREATE INDEX messages_active ON messages (tenant_id, session_id, epoch, sequence) WHERE active = 1;
+CREATE INDEX messages_parent ON messages (tenant_id, session_id, epoch, parent);
+
+CREATE TABLE session_epochs (
+    tenant_id  TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    epoch      INTEGER NOT NULL,
+    previous   INTEGER NOT NULL DEFAULT 0, -- to which undo returns; 0 for the first
+    reason     TEXT NOT NULL,          -- start, reset, idle, daily, import
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, session_id, epoch),
+    FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+INSERT INTO session_epochs (tenant_id, session_id, epoch, previous, reason, created_at)
+    SELECT tenant_id, id, epoch, epoch - 1, CASE WHEN epoch > 1 THEN 'reset' ELSE 'start' END, created_at FROM sessions;
+
+-- What stands for older messages in a model's context. They stay; this holds while the message at up_to is in the branch that is continued.
+CREATE TABLE session_summaries (
+    tenant_id     TEXT NOT NULL,
+    id            TEXT NOT NULL,
+    session_id    TEXT NOT NULL,
+    epoch         INTEGER NOT NULL,
+    from_sequence INTEGER NOT NULL, -- 0 where it was carried over from the epoch before
+    up_to         INTEGER NOT NULL,
+    messages      INTEGER NOT NULL,
+    content       TEXT NOT NULL,
+    taint         TEXT NOT NULL DEFAULT '',
+    model         TEXT NOT NULL,
+    run_id        TEXT,
+    request_id    TEXT NOT NULL DEFAULT '',
+    input_tokens  INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0,
+    cost_micros   INTEGER NOT NULL DEFAULT 0,
+    created_at    INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX session_summaries_newest ON session_summaries (tenant_id, session_id, epoch, up_to DESC);
+
+-- What can be searched: the texts of messages, and at sequence 0 the title.
+CREATE TABLE search_texts (
+    id         INTEGER PRIMARY KEY,
+    tenant_id  TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    sequence   INTEGER NOT NULL,
+    body       TEXT NOT NULL,
+    UNIQUE (tenant_id, session_id, sequence),
+    FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+-- The tenant's id is a word of the index, so that a search reads the tenant's postings and no others.
+CREATE VIRTUAL TABLE search_words USING fts5 (tenant_id, body, content = 'search_texts', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2');
+-- +goose StatementBegin
+CREATE TRIGGER search_texts_insert AFTER INSERT ON search_texts
+BEGIN
+    INSERT INTO search_words (rowid, tenant_id, body) VALUES (new.id, new.tenant_id, new.body);
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER search_texts_delete AFTER DELETE ON search_texts
+BEGIN
+    INSERT INTO search_words (search_words, rowid, tenant_id, body) VALUES ('delete', old.id, old.tenant_id, old.body);
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER search_texts_update AFTER UPDATE ON search_texts
+BEGIN
+    INSERT INTO search_words (search_words, rowid, tenant_id, body) VALUES ('delete', old.id, old.tenant_id, old.body);
+    INSERT INTO search_words (rowid, tenant_id, body) VALUES (new.id, new.tenant_id, new.body);
+END;
+-- +goose StatementEnd
+INSERT INTO search_texts (tenant_id, session_id, sequence, body) SELECT tenant_id, id, 0, title FROM sessions WHERE title <> '';
+INSERT INTO search_texts (tenant_id, session_id, sequence, body)
+    SELECT tenant_id, session_id, sequence, substr(CASE json_type(content) WHEN 'text' THEN json_extract(content, '$')
+        ELSE (SELECT group_concat(json_extract(p.value, '$.text'), ' ') FROM json_each(messages.content) p WHERE json_extract(p.value, '$.type') = 'text') END, 1, 16384) AS body
+    FROM messages WHERE role IN ('user', 'assistant') AND content IS NOT NULL AND json_valid(content)
+        AND (json_type(content) = 'text' AND json_extract(content, '$') <> ''
+            OR json_type(content) = 'array' AND EXISTS (SELECT 1 FROM json_each(messages.content) p WHERE json_extract(p.value, '$.type') = 'text' AND json_extract(p.value, '$.text') IS NOT NULL));
+
+ALTER TABLE runs ADD COLUMN parent_run_id TEXT;
+ALTER TABLE runs ADD COLUMN hops INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;
+
+-- Events of finished runs that the memory had no room for, or whose server stopped: compressed, one row a run.
+CREATE TABLE run_events (
+    tenant_id  TEXT NOT NULL,
+    run_id     TEXT NOT NULL,
+    count      INTEGER NOT NULL,
+    events     BLOB NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, run_id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX run_events_expiry ON run_events (expires_at);
+
+-- One message from one session to another, done once.
+CREATE TABLE session_sends (
+    tenant_id    TEXT NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+    key          TEXT NOT NULL,
+    from_session TEXT NOT NULL,
+    to_session   TEXT NOT NULL,
+    run_id       TEXT,
+    created_at   INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, key)
+) STRICT;
+CREATE INDEX session_sends_created ON session_sends (created_at);
+
+ALTER TABLE tool_executions ADD COLUMN call_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE tool_executions ADD COLUMN layer TEXT NOT NULL DEFAULT '';
+ALTER TABLE tool_executions ADD COLUMN error TEXT;
+ALTER TABLE tool_executions ADD COLUMN taint TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE tenant_tools (
+    tenant_id   TEXT NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+    id          TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    description TEXT NOT NULL DEFAULT '',
+    parameters  TEXT NOT NULL DEFAULT '{}',
+    effect      TEXT NOT NULL,
+    method      TEXT NOT NULL,
+    url         TEXT NOT NULL,
+    auth        TEXT NOT NULL DEFAULT 'none',
+    auth_name   TEXT NOT NULL DEFAULT '',
+    secret      TEXT, -- sealed
+    timeout_ms  INTEGER NOT NULL,
+    max_bytes   INTEGER NOT NULL,
+    status      TEXT NOT NULL,
+    version     INTEGER NOT NULL DEFAULT 1,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, name)
+) STRICT;
+
+CREATE TABLE mcp_servers (
+    tenant_id  TEXT NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+    id         TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    url        TEXT NOT NULL,
+    auth       TEXT NOT NULL DEFAULT 'none',
+    auth_name  TEXT NOT NULL DEFAULT '',
+    secret     TEXT, -- sealed
+    status     TEXT NOT NULL,
+    error      TEXT,
+    checked_at INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, name)
+) STRICT;
+
+-- A tool is offered while hash and approved_hash are the same.
+CREATE TABLE mcp_tools (
+    tenant_id     TEXT NOT NULL,
+    server_id     TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    description   TEXT NOT NULL DEFAULT '',
+    parameters    TEXT NOT NULL DEFAULT '{}',
+    effect        TEXT NOT NULL,
+    hash          TEXT NOT NULL,
+    approved_hash TEXT NOT NULL DEFAULT '',
+    status        TEXT NOT NULL,
+    seen_at       INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, server_id, name),
+    FOREIGN KEY (tenant_id, server_id) REFERENCES mcp_servers (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+
+-- A tool call that waits for somebody's word. It is decided once, for these arguments alone.
+CREATE TABLE approvals (
+    tenant_id  TEXT NOT NULL,
+    id         TEXT NOT NULL,
+    run_id     TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    end_user   TEXT,
+    call_id    TEXT NOT NULL,
+    tool       TEXT NOT NULL,
+    arguments  TEXT NOT NULL, -- redacted, for those who decide
+    digest     TEXT NOT NULL, -- of the tool and its arguments as they would be used
+    taint      TEXT NOT NULL DEFAULT '',
+    status     TEXT NOT NULL,
+    decided_by TEXT,
+    created_at INTEGER NOT NULL,
+    decided_at INTEGER,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX approvals_run ON approvals (tenant_id, run_id, created_at);
