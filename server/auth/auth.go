@@ -26,12 +26,15 @@ const (
 	ScopeKeysWrite     = "keys:write"
 	ScopeUsage         = "usage:read"
 	ScopeTenant        = "tenant:read"
+	ScopeToolsUse      = "tools:use"   // let the server run tools in turns
+	ScopeToolsRead     = "tools:read"  // see tools and what they did
+	ScopeToolsWrite    = "tools:write" // define them
 )
 
-// Scopes lists every scope; DefaultScopes those a key gets when none is named (all but the management of keys).
+// Scopes lists every scope; DefaultScopes those a key gets when none is named (all but the management of keys and tools).
 var (
-	Scopes        = []string{ScopeChat, ScopeModels, ScopeSessionsRead, ScopeSessionsWrite, ScopeKeysRead, ScopeKeysWrite, ScopeUsage, ScopeTenant}
-	DefaultScopes = []string{ScopeChat, ScopeModels, ScopeSessionsRead, ScopeSessionsWrite, ScopeUsage, ScopeTenant}
+	Scopes        = []string{ScopeChat, ScopeModels, ScopeSessionsRead, ScopeSessionsWrite, ScopeKeysRead, ScopeKeysWrite, ScopeUsage, ScopeTenant, ScopeToolsUse, ScopeToolsRead, ScopeToolsWrite}
+	DefaultScopes = []string{ScopeChat, ScopeModels, ScopeSessionsRead, ScopeSessionsWrite, ScopeUsage, ScopeTenant, ScopeToolsUse, ScopeToolsRead}
 )
 
 // Principal is the authenticated caller. TenantID is empty for the operator only.

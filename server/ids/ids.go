@@ -25,6 +25,12 @@ const (
 	Usage   = "use_"
 	Hold    = "hold_"
 	Audit   = "aud_"
+
+	Tool      = "tool_"
+	MCP       = "mcp_" // a server that speaks the Model Context Protocol
+	Approval  = "apr_"
+	Summary   = "sum_"
+	Execution = "tex_"
 )
 
 // The prefixes of secrets.
