@@ -43,6 +43,8 @@ const (
 	AnswerInvalid       Code = "answer_invalid"
 	RunCancelled        Code = "run_cancelled"
 	RunInterrupted      Code = "run_interrupted"
+	ToolLoopLimit       Code = "tool_loop_limit"
+	ToolFailed          Code = "tool_failed"
 	ShuttingDown        Code = "shutting_down"
 	StoreUnavailable    Code = "store_unavailable"
 	StoreFull           Code = "store_full"
@@ -109,6 +111,8 @@ var Catalogue = []Spec{
 	{StreamBroken, 502, typeAPI, "The provider's stream ended before the answer did.", "Ask again; what was shown is kept and billed.", true},
 	{AnswerInvalid, 502, typeAPI, "The model's answer was not what response_format asks for, even the second time.", "Ask again, simplify the schema, or choose another model; both answers are billed.", true},
 	{RunCancelled, 409, typeRequest, "The run was cancelled on request.", "Start a new turn.", false},
+	{ToolLoopLimit, 409, typeRequest, "The turn used its steps, its time or its money for tools without coming to an answer.", "Ask for less at once, or raise the tenant's turn_steps, turn_seconds, turn_cost_micros or turn_tokens.", false},
+	{ToolFailed, 502, typeAPI, "A tool did not do what it was asked.", "Read the message; the tool's owner mends the tool.", true},
 	{RunInterrupted, 503, typeServer, "The server stopped while the run was under way.", "Send the turn again; the user message is kept.", true},
 	{ShuttingDown, 503, typeServer, "The server is shutting down.", "Try again in some seconds.", true},
 	{StoreUnavailable, 503, typeServer, "The database is busy, read-only or unreachable.", "Try again; the operator looks at /readyz.", true},

@@ -14,6 +14,7 @@ import (
 
 // Settings are what a tenant's assistant may do. Empty fields take the server's or the tier's default.
 type Settings struct {
+	Conversations
 	DefaultModel       string   `json:"default_model,omitempty"`
 	SystemPrompt       string   `json:"system_prompt,omitempty"`
 	AllowedModels      []string `json:"allowed_models,omitempty"`       // exact ids or patterns such as openai/*; empty allows all
@@ -91,6 +92,7 @@ func (s Settings) check() error {
 		wrong("monthly_cost_micros", "must be 0 (no limit) or more micro-dollars, and at most 1000000000000000")
 	}
 	s.checkRouting(wrong)
+	s.Conversations.check(wrong)
 	if len(bad) == 0 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import "github.com/clawless/clawless/server/llm"
 
 // TenantSettings is the wire form of what a tenant's assistant may do.
 type TenantSettings struct {
+	ConversationSettings
 	DefaultModel       string   `json:"default_model" doc:"The model of requests that name none or \"default\"; empty takes the server's"`
 	SystemPrompt       string   `json:"system_prompt" doc:"Put before every conversation of the tenant"`
 	AllowedModels      []string `json:"allowed_models" nullable:"false" doc:"Model ids or patterns such as openai/*; empty allows all"`
@@ -21,6 +22,7 @@ type TenantSettings struct {
 
 // TenantSettingsInput is a change of settings: a field that is left out stays as it is.
 type TenantSettingsInput struct {
+	ConversationSettingsInput
 	DefaultModel       *string   `json:"default_model,omitempty" maxLength:"200" doc:"The model of requests that name none; empty takes the server's"`
 	SystemPrompt       *string   `json:"system_prompt,omitempty" maxLength:"100000" doc:"Put before every conversation of the tenant"`
 	AllowedModels      *[]string `json:"allowed_models,omitempty" maxItems:"200" doc:"Model ids or patterns such as openai/*; empty allows all"`
@@ -41,6 +43,7 @@ func (in *TenantSettingsInput) apply(s *Settings) {
 	if in == nil {
 		return
 	}
+	in.ConversationSettingsInput.apply(&s.Conversations)
 	set(&s.DefaultModel, in.DefaultModel)
 	set(&s.SystemPrompt, in.SystemPrompt)
 	set(&s.AllowedModels, in.AllowedModels)
@@ -74,7 +77,7 @@ func set[T any](field, value *T) {
 // settings is the wire form of the tenant's settings.
 func (t Tenant) settings() TenantSettings {
 	s := t.Settings
-	return TenantSettings{DefaultModel: s.DefaultModel, SystemPrompt: s.SystemPrompt, AllowedModels: orEmpty(s.AllowedModels), AllowedTools: orEmpty(s.AllowedTools),
+	return TenantSettings{ConversationSettings: s.Conversations.wire(), DefaultModel: s.DefaultModel, SystemPrompt: s.SystemPrompt, AllowedModels: orEmpty(s.AllowedModels), AllowedTools: orEmpty(s.AllowedTools),
 		MonthlyTokens: t.MonthlyTokens(), MonthlyCostMicros: t.MonthlyMicros(), WeakModel: s.WeakModel, StrongModel: s.StrongModel, StrongShare: s.StrongShare,
 		FallbackModels: orEmpty(s.FallbackModels), Thinking: s.Thinking, ThinkingInWidget: s.ThinkingInWidget, AnswerCacheSeconds: s.AnswerCacheSeconds}
 }

@@ -40,7 +40,7 @@ func TestExitCodeOfEveryServerError(t *testing.T) {
 		fault.MissingKey: 4, fault.InvalidKey: 4, fault.ExpiredKey: 4,
 		fault.ScopeMissing: 5, fault.Forbidden: 5, fault.OriginNotAllowed: 5, fault.TenantSuspended: 5, fault.ModelNotAllowed: 5, fault.ModelNotInTier: 5, fault.PriceUnknown: 5,
 		fault.NotFound: 3, fault.RouteNotFound: 3, fault.ModelNotFound: 3, fault.RunExpired: 3, fault.MethodNotAllowed: 1,
-		fault.Conflict: 6, fault.SessionBusy: 6, fault.IdempotencyInFlight: 6, fault.IdempotencyMismatch: 6, fault.StaleVersion: 6, fault.RunCancelled: 6,
+		fault.Conflict: 6, fault.SessionBusy: 6, fault.IdempotencyInFlight: 6, fault.IdempotencyMismatch: 6, fault.StaleVersion: 6, fault.RunCancelled: 6, fault.ToolLoopLimit: 6, fault.ToolFailed: 1,
 		fault.RateLimited: 7, fault.QuotaExceeded: 7,
 		fault.ContextTooLong: 1, fault.ContentRefused: 1, fault.ProviderError: 1, fault.NoModel: 1, fault.AnswerInvalid: 1, fault.ProviderUnreachable: 1, fault.ProviderOverloaded: 1, fault.StreamBroken: 1,
 		fault.RunInterrupted: 1, fault.ShuttingDown: 8, fault.StoreUnavailable: 1, fault.StoreFull: 1, fault.Canceled: 130, fault.Timeout: 124, fault.Internal: 1,
