@@ -16,6 +16,11 @@ type Receipt struct {
 	PriceUnknown bool      `json:"price_unknown,omitempty" doc:"The table has no price for the model, so the cost is not known"`
 	Thinking     string    `json:"thinking,omitempty" doc:"The level that was asked for"`
 	ThinkingFrom string    `json:"thinking_from,omitempty" doc:"Who asked for it: message, session or tenant"`
+	Steps        int       `json:"steps,omitempty" doc:"How many calls of the model the turn took, where tools made it more than one; tokens and cost are of all of them"`
+	BesideTokens int64     `json:"beside_tokens,omitempty" doc:"Tokens that were spent beside the answer: by spawned sessions, and for a summary of older messages"`
+	BesideMicros *int64    `json:"beside_cost_micros,omitempty" doc:"What that cost; it is part of cost_micros"`
+	Summarised   int       `json:"summarised_messages,omitempty" doc:"How many of the session's older messages a summary stood for"`
+	Trimmed      int       `json:"trimmed_results,omitempty" doc:"How many older results of tools were shortened"`
 	Cache        string    `json:"cache,omitempty" doc:"hit when the answer came from the tenant's cache and cost nothing"`
 }
 

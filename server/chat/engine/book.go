@@ -19,7 +19,7 @@ import (
 // Book settles the call in the caller's transaction. A call that the provider failed before its first token costs nothing; one that was given up on our side costs
 // its prompt, which the provider had read by then, unless it had only refused it. Answers that were thrown away were booked when they were.
 func (c *Engine) Book(ctx context.Context, q db.Querier, k *Call, cause error, now time.Time) error {
-	lines := k.wasted
+	lines := k.booked
 	if k.Charged(cause) {
 		e := k.entry(c, cause)
 		booked, err := quotas.Settle(ctx, q, k.Hold, e, now)
@@ -55,7 +55,7 @@ func (k *Call) asked() bool {
 }
 
 // Costs reports whether a call that ended with the fault is on the bill with anything, a thrown away answer included.
-func (k *Call) Costs(cause error) bool { return k.Charged(cause) || len(k.wasted) > 0 }
+func (k *Call) Costs(cause error) bool { return k.Charged(cause) || len(k.booked) > 0 }
 
 // Stopped reports whether a call was ended on somebody's word, and not by a failure.
 func Stopped(cause error) bool {

@@ -61,11 +61,13 @@ type Call struct {
 	targets  []router.Target  // those that are tried, in order
 	attempts []router.Attempt // of all tries
 	tries    []string         // why the answers that were thrown away were
-	wasted   []quotas.Entry   // what those have cost
+	booked   []quotas.Entry   // the lines of the ledger that the call has already: of those, and of the steps that came before this one
 	seen     *dialect.Answer  // what came of the try under way; Answer itself unless some of it is held back
 	chunks   int64
 	stored   string     // under which the answer is kept for the tenant; empty when it is not
 	kept     *llm.Chunk // the answer to the same question, given before
+	before   llm.Usage  // of the steps that are over
+	beside   Spent      // what others have spent for this call
 }
 
 // Input is about how many tokens the prompt has.

@@ -190,8 +190,8 @@ func TestEscalation(t *testing.T) {
 				}
 				return true
 			})
-			if err != nil || strings.TrimSpace(asked) != tt.asked || text != tt.text || ends != 1 || k.reason() != tt.reason || len(k.wasted) != tt.wasted {
-				t.Errorf("got %q from%s by %s, %d ends, %d wasted, %v", text, asked, k.reason(), ends, len(k.wasted), err)
+			if err != nil || strings.TrimSpace(asked) != tt.asked || text != tt.text || ends != 1 || k.reason() != tt.reason || len(k.booked) != tt.wasted {
+				t.Errorf("got %q from%s by %s, %d ends, %d wasted, %v", text, asked, k.reason(), ends, len(k.booked), err)
 			}
 			if k.Answer.Said() != tt.text || k.Answer.Usage == nil || k.Answer.Model != k.Target.ID {
 				t.Errorf("the answer kept is %q by %s, %+v", k.Answer.Said(), k.Answer.Model, k.Answer.Usage)

@@ -106,7 +106,7 @@ func (c *Engine) Metered(ctx context.Context, k *Call) iter.Seq2[llm.Chunk, erro
 		switch {
 		case err == nil:
 			c.keep(k)
-		case k.Charged(err), len(k.wasted) > 0: // what a broken answer has cost is told in the headers, where there still are any
+		case k.Charged(err), len(k.booked) > 0: // what a broken answer has cost is told in the headers, where there still are any
 			k.Answer.Paper = c.Paper(k)
 		}
 		if err != nil && !errors.Is(err, errLeft) {

@@ -25,7 +25,7 @@ func (c *Engine) Receipt(k *Call) dialect.Receipt {
 	if k.kept != nil {
 		return k.Answer.Paper
 	}
-	u := k.Usage()
+	u := k.Turn()
 	r := dialect.Receipt{Asked: k.Plan.Asked, Route: routeOf(k.Plan, string(k.reason()), u), Tokens: &dialect.Tokens{Input: u.Input, Output: u.Output, Cached: u.Cached, CacheWrite: u.CacheWrite, Thinking: u.Reasoning}}
 	for _, a := range k.attempts {
 		r.Attempts = append(r.Attempts, AttemptOf(a))
@@ -33,10 +33,17 @@ func (c *Engine) Receipt(k *Call) dialect.Receipt {
 	if e, _ := k.effortFor(k.Target); e != "" {
 		r.Thinking, r.ThinkingFrom = string(e), k.Plan.EffortFrom
 	}
-	cost, known := costOf(k.Target, u)
-	for _, w := range k.wasted {
+	cost, known := costOf(k.Target, k.Usage())
+	for _, w := range k.booked {
 		cost += w.Micros
 		known = known && w.PriceVersion != ""
+	}
+	cost += k.beside.Micros
+	if k.Steps() > 1 {
+		r.Steps = k.Steps()
+	}
+	if r.BesideTokens = k.beside.Tokens; k.beside.Micros > 0 {
+		r.BesideMicros = &k.beside.Micros
 	}
 	if r.PriceUnknown = !known; known {
 		r.CostMicros, r.PriceVersion = &cost, c.Prices.Version()

@@ -2,18 +2,15 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/chat/judge"
-	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/policy"
 	"github.com/clawless/clawless/server/llm/router"
-	"github.com/clawless/clawless/server/quotas"
 )
 
 // Relay streams the call's chunks to yield and keeps what the call comes to in k. An answer that proves unusable before any of it was shown is thrown away once, and
@@ -199,29 +196,10 @@ func (c *Engine) again(ctx context.Context, k *Call, verdict judge.Verdict, said
 
 // discard books the answer that is thrown away and reserves for another, both or neither.
 func (c *Engine) discard(ctx context.Context, k *Call, verdict judge.Verdict, targets []router.Target, messages []llm.Message) error {
-	now := time.Now()
-	line := k.line(c, k.Usage(), k.seen.Usage != nil)
-	line.Outcome, line.RequestID = "discarded", fmt.Sprintf("%s/%d", k.RequestID, len(k.wasted)+1)
-	before, sent := k.targets, k.Req.Messages
-	k.targets = targets
-	k.Send(messages)
-	hold := k.Hold
-	err := c.DB.Write(ctx, func(q db.Querier) (err error) {
-		if err = quotas.Also(ctx, q, k.Hold, line, now); err != nil {
-			return err
-		}
-		hold, err = quotas.Again(ctx, q, k.Hold, k.Budget(k.Answer.Limit), now)
-		return err
-	})
-	if err != nil {
-		k.targets = before
-		k.Send(sent)
+	if err := c.rebook(ctx, k, "discarded", targets, messages); err != nil {
 		return err
 	}
-	k.Hold, k.wasted, k.tries = hold, append(k.wasted, line), append(k.tries, string(verdict))
-	if c.Settled != nil {
-		c.Settled(line)
-	}
+	k.tries = append(k.tries, string(verdict))
 	return nil
 }
 
