@@ -8,20 +8,21 @@ type Receipt struct {
 	RunID     string `json:"run_id,omitempty"`
 	Dropped   int    `json:"dropped_messages,omitempty" doc:"How many of the session's older messages were left out, because the model could not take them all"`
 
-	Route        *Route    `json:"route,omitempty"`
-	Attempts     []Attempt `json:"attempts,omitempty" doc:"Every call of a provider, and every model that was passed over"`
-	Tokens       *Tokens   `json:"tokens,omitempty"`
-	CostMicros   *int64    `json:"cost_micros,omitempty" doc:"Micro-dollars that the answer cost, thrown away attempts included; absent when the price is unknown"`
-	PriceVersion string    `json:"price_version,omitempty" doc:"The version of the price table; absent when the price is unknown"`
-	PriceUnknown bool      `json:"price_unknown,omitempty" doc:"The table has no price for the model, so the cost is not known"`
-	Thinking     string    `json:"thinking,omitempty" doc:"The level that was asked for"`
-	ThinkingFrom string    `json:"thinking_from,omitempty" doc:"Who asked for it: message, session or tenant"`
-	Steps        int       `json:"steps,omitempty" doc:"How many calls of the model the turn took, where tools made it more than one; tokens and cost are of all of them"`
-	BesideTokens int64     `json:"beside_tokens,omitempty" doc:"Tokens that were spent beside the answer: by spawned sessions, and for a summary of older messages"`
-	BesideMicros *int64    `json:"beside_cost_micros,omitempty" doc:"What that cost; it is part of cost_micros"`
-	Summarised   int       `json:"summarised_messages,omitempty" doc:"How many of the session's older messages a summary stood for"`
-	Trimmed      int       `json:"trimmed_results,omitempty" doc:"How many older results of tools were shortened"`
-	Cache        string    `json:"cache,omitempty" doc:"hit when the answer came from the tenant's cache and cost nothing"`
+	Route        *Route     `json:"route,omitempty"`
+	Attempts     []Attempt  `json:"attempts,omitempty" doc:"Every call of a provider, and every model that was passed over"`
+	Tokens       *Tokens    `json:"tokens,omitempty"`
+	CostMicros   *int64     `json:"cost_micros,omitempty" doc:"Micro-dollars that the answer cost, thrown away attempts included; absent when the price is unknown"`
+	PriceVersion string     `json:"price_version,omitempty" doc:"The version of the price table; absent when the price is unknown"`
+	PriceUnknown bool       `json:"price_unknown,omitempty" doc:"The table has no price for the model, so the cost is not known"`
+	Thinking     string     `json:"thinking,omitempty" doc:"The level that was asked for"`
+	ThinkingFrom string     `json:"thinking_from,omitempty" doc:"Who asked for it: message, session or tenant"`
+	Steps        int        `json:"steps,omitempty" doc:"How many calls of the model the turn took, where tools made it more than one; tokens and cost are of all of them"`
+	BesideTokens int64      `json:"beside_tokens,omitempty" doc:"Tokens that were spent beside the answer: by spawned sessions, and for a summary of older messages"`
+	BesideMicros *int64     `json:"beside_cost_micros,omitempty" doc:"What that cost; it is part of cost_micros"`
+	Summarised   int        `json:"summarised_messages,omitempty" doc:"How many of the session's older messages a summary stood for"`
+	Trimmed      int        `json:"trimmed_results,omitempty" doc:"How many older results of tools were shortened"`
+	Tool         *ToolEvent `json:"tool,omitempty" doc:"On a chunk of a stream that tells what a tool of the server does"`
+	Cache        string     `json:"cache,omitempty" doc:"hit when the answer came from the tenant's cache and cost nothing"`
 }
 
 // Route is why the model was chosen.

@@ -36,6 +36,9 @@ type Request struct {
 	// Fallback says that another model may answer when the chosen one fails; FallbackModels are those that the caller wants, in order, before the tenant's.
 	Fallback       bool
 	FallbackModels []string
+	Regenerate     string    // a message of the session that is answered again; there are no messages then
+	Edit           string    // a user message of the session that the new one replaces
+	ServerTools    *[]string // names or patterns of the server's tools that the turn may use; nil for all that are allowed
 }
 
 // reader gathers every bad field before it refuses.
@@ -89,7 +92,10 @@ func Read(body []byte) (*Request, error) {
 	r.short("model", req.Model)
 	r.short("session_id", req.SessionID)
 	r.short("user", req.User)
-	req.Messages = r.messages()
+	r.turn(req)
+	if req.Regenerate == "" || r.fields["messages"] != nil {
+		req.Messages = r.messages()
+	}
 	req.Tools = r.tools()
 	r.params(req)
 	r.choices(req)

@@ -34,6 +34,9 @@ type ChatRequest struct {
 	Fallback            *json.RawMessage `json:"fallback,omitempty" doc:"Whether another model may answer when this one fails: true, false, or a list of models to try before the tenant's own"`
 	ResponseFormat      *json.RawMessage `json:"response_format,omitempty"`
 	User                string           `json:"user,omitempty" doc:"Your id of the end user, for the ledger"`
+	Regenerate          string           `json:"regenerate,omitempty" doc:"With session_id: the id of a message that is answered again, beside the answers it has; without messages"`
+	Edit                string           `json:"edit,omitempty" doc:"With session_id: the id of a user message that the new one replaces; what followed it stays readable"`
+	ServerTools         *[]string        `json:"server_tools,omitempty" doc:"With session_id: names or patterns of the server's tools that this turn may use; absent for all that are allowed, [] for none"`
 }
 
 // StreamOptions are the options of a streamed answer.
@@ -105,7 +108,7 @@ type ChatChunk struct {
 	Model    string            `json:"model"`
 	Choices  []ChatChunkChoice `json:"choices" nullable:"false" doc:"Empty on the usage chunk only"`
 	Usage    *CompletionUsage  `json:"usage,omitempty"`
-	Clawless *Receipt          `json:"clawless,omitempty" doc:"On the chunk with the finish_reason"`
+	Clawless *Receipt          `json:"clawless,omitempty" doc:"The receipt, on the chunk with the finish_reason; on others what a tool of the server does"`
 }
 
 // ChatChunkChoice is a step of the one choice.
