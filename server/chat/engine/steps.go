@@ -97,3 +97,28 @@ func (k *Call) Steps() int {
 func plus(a, b llm.Usage) llm.Usage {
 	return llm.Usage{Input: a.Input + b.Input, Output: a.Output + b.Output, Cached: a.Cached + b.Cached, CacheWrite: a.CacheWrite + b.CacheWrite, Reasoning: a.Reasoning + b.Reasoning}
 }
+
+// Billed is the usage of a call that ended with the fault, as far as it is on the bill.
+func (k *Call) Billed(cause error) llm.Usage {
+	if k.Charged(cause) {
+		return k.Turn()
+	}
+	return k.before
+}
+
+// Resend sets what the provider gets, and reserves for it instead of what was reserved for. When it fails the call stays as it was.
+func (c *Engine) Resend(ctx context.Context, k *Call, messages []llm.Message) error {
+	sent := k.Req.Messages
+	k.Send(messages)
+	err := c.DB.Write(ctx, func(q db.Querier) error {
+		hold, err := quotas.Again(ctx, q, k.Hold, k.Budget(k.Answer.Limit), time.Now())
+		if err == nil {
+			k.Hold = hold
+		}
+		return err
+	})
+	if err != nil {
+		k.Send(sent)
+	}
+	return err
+}
