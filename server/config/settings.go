@@ -20,6 +20,8 @@ type Settings struct {
 	DataDir     string `name:"data_dir" value:"FOLDER" usage:"folder of the SQLite database and of files" note:"clawless in the user's data folder"`
 	DatabaseURL Secret `name:"database_url" flag:"yes" value:"URL" usage:"postgres://... for Postgres; a command line is visible to others, so put one with a password into the variable or the file" note:"a SQLite file in data_dir"`
 
+	EncryptionKey Secret `name:"encryption_key" value:"KEY" usage:"key under which the secrets of tenants' tools are kept: 32 bytes as base64 or hex, the same on every server" note:"encryption.key in data_dir, made when first needed; with Postgres there is none"`
+
 	LogLevel  string `name:"log_level" value:"LEVEL" default:"info" oneof:"debug,info,warn,error" usage:"least level that is logged"`
 	LogFormat string `name:"log_format" value:"FORMAT" default:"text" oneof:"text,json" usage:"form of log lines"`
 
