@@ -1,0 +1,3 @@
+package httptool
+
+func isBlocked(error) bool { return false }
