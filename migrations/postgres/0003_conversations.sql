@@ -47,7 +47,10 @@ CREATE TABLE session_epochs (
     FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
 );
 INSERT INTO session_epochs (tenant_id, session_id, epoch, previous, reason, created_at)
-    SELECT tenant_id, id, epoch, epoch - 1, CASE WHEN epoch > 1 THEN 'reset' ELSE 'start' END, created_at FROM sessions;
+    SELECT tenant_id, id, epoch, epoch - 1, CASE WHEN epoch > 1 THEN 'reset' ELSE 'start' END, CASE WHEN epoch > 1 THEN updated_at ELSE created_at END FROM sessions;
+INSERT INTO session_epochs (tenant_id, session_id, epoch, previous, reason, created_at)
+    SELECT m.tenant_id, m.session_id, m.epoch, m.epoch - 1, CASE WHEN m.epoch > 1 THEN 'reset' ELSE 'start' END, MIN(m.created_at) FROM messages m
+    JOIN sessions s ON s.tenant_id = m.tenant_id AND s.id = m.session_id AND s.epoch <> m.epoch GROUP BY m.tenant_id, m.session_id, m.epoch;
 
 -- What stands for older messages in a model's context. They stay; this holds while the message at up_to is in the branch that is continued.
 CREATE TABLE session_summaries (
@@ -72,16 +75,19 @@ CREATE TABLE session_summaries (
 );
 CREATE INDEX session_summaries_newest ON session_summaries (tenant_id, session_id, epoch, up_to DESC);
 
--- What can be searched: the texts of messages, and at sequence 0 the title.
+-- What can be searched: the texts of messages, and at sequence 0 the title. words are body's as the program cuts and folds them, with the tenant's id among them, so that
+-- a search reads the tenant's postings and no others. NULL is not indexed yet, as rows from before this step.
 CREATE TABLE search_texts (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant_id  TEXT NOT NULL,
     session_id TEXT NOT NULL,
     sequence   BIGINT NOT NULL,
     body       TEXT NOT NULL,
-    words      TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', body)) STORED,
-    PRIMARY KEY (tenant_id, session_id, sequence),
+    words      TSVECTOR,
+    UNIQUE (tenant_id, session_id, sequence),
     FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
 );
+CREATE INDEX search_texts_new ON search_texts (id) WHERE words IS NULL;
 CREATE INDEX search_texts_words ON search_texts USING gin (words);
 INSERT INTO search_texts (tenant_id, session_id, sequence, body) SELECT tenant_id, id, 0, title FROM sessions WHERE title <> '';
 INSERT INTO search_texts (tenant_id, session_id, sequence, body)
@@ -170,6 +176,8 @@ CREATE TABLE mcp_tools (
     name          TEXT NOT NULL,
     description   TEXT NOT NULL DEFAULT '',
     parameters    TEXT NOT NULL DEFAULT '{}',
+    annotations   TEXT NOT NULL DEFAULT 'null', -- the server's own hints
+    problem       TEXT NOT NULL DEFAULT '',     -- why models cannot use it
     effect        TEXT NOT NULL,
     hash          TEXT NOT NULL,
     approved_hash TEXT NOT NULL DEFAULT '',

@@ -47,7 +47,10 @@ CREATE TABLE session_epochs (
     FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
 ) STRICT;
 INSERT INTO session_epochs (tenant_id, session_id, epoch, previous, reason, created_at)
-    SELECT tenant_id, id, epoch, epoch - 1, CASE WHEN epoch > 1 THEN 'reset' ELSE 'start' END, created_at FROM sessions;
+    SELECT tenant_id, id, epoch, epoch - 1, CASE WHEN epoch > 1 THEN 'reset' ELSE 'start' END, CASE WHEN epoch > 1 THEN updated_at ELSE created_at END FROM sessions;
+INSERT INTO session_epochs (tenant_id, session_id, epoch, previous, reason, created_at)
+    SELECT m.tenant_id, m.session_id, m.epoch, m.epoch - 1, CASE WHEN m.epoch > 1 THEN 'reset' ELSE 'start' END, MIN(m.created_at) FROM messages m
+    JOIN sessions s ON s.tenant_id = m.tenant_id AND s.id = m.session_id AND s.epoch <> m.epoch GROUP BY m.tenant_id, m.session_id, m.epoch;
 
 -- What stands for older messages in a model's context. They stay; this holds while the message at up_to is in the branch that is continued.
 CREATE TABLE session_summaries (
@@ -72,35 +75,40 @@ CREATE TABLE session_summaries (
 ) STRICT;
 CREATE INDEX session_summaries_newest ON session_summaries (tenant_id, session_id, epoch, up_to DESC);
 
--- What can be searched: the texts of messages, and at sequence 0 the title.
+-- What can be searched: the texts of messages, and at sequence 0 the title. words are body's as the program cuts and folds them. They go to the index below and are not kept
+-- here: NULL is not indexed yet, as rows from before this step.
 CREATE TABLE search_texts (
     id         INTEGER PRIMARY KEY,
     tenant_id  TEXT NOT NULL,
     session_id TEXT NOT NULL,
     sequence   INTEGER NOT NULL,
     body       TEXT NOT NULL,
+    words      TEXT,
     UNIQUE (tenant_id, session_id, sequence),
     FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
 ) STRICT;
+CREATE INDEX search_texts_new ON search_texts (id) WHERE words IS NULL;
 -- The tenant's id is a word of the index, so that a search reads the tenant's postings and no others.
-CREATE VIRTUAL TABLE search_words USING fts5 (tenant_id, body, content = 'search_texts', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE search_words USING fts5 (tenant_id, words, content = '', contentless_delete = 1, detail = 'column', tokenize = 'ascii tokenchars ''_''');
 -- +goose StatementBegin
-CREATE TRIGGER search_texts_insert AFTER INSERT ON search_texts
+CREATE TRIGGER search_texts_insert AFTER INSERT ON search_texts WHEN new.words IS NOT NULL
 BEGIN
-    INSERT INTO search_words (rowid, tenant_id, body) VALUES (new.id, new.tenant_id, new.body);
+    INSERT INTO search_words (rowid, tenant_id, words) VALUES (new.id, new.tenant_id, new.words);
+    UPDATE search_texts SET words = '' WHERE id = new.id;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER search_texts_update AFTER UPDATE OF words ON search_texts WHEN new.words <> ''
+BEGIN
+    DELETE FROM search_words WHERE rowid = old.id;
+    INSERT INTO search_words (rowid, tenant_id, words) VALUES (new.id, new.tenant_id, new.words);
+    UPDATE search_texts SET words = '' WHERE id = new.id;
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
 CREATE TRIGGER search_texts_delete AFTER DELETE ON search_texts
 BEGIN
-    INSERT INTO search_words (search_words, rowid, tenant_id, body) VALUES ('delete', old.id, old.tenant_id, old.body);
-END;
--- +goose StatementEnd
--- +goose StatementBegin
-CREATE TRIGGER search_texts_update AFTER UPDATE ON search_texts
-BEGIN
-    INSERT INTO search_words (search_words, rowid, tenant_id, body) VALUES ('delete', old.id, old.tenant_id, old.body);
-    INSERT INTO search_words (rowid, tenant_id, body) VALUES (new.id, new.tenant_id, new.body);
+    DELETE FROM search_words WHERE rowid = old.id;
 END;
 -- +goose StatementEnd
 INSERT INTO search_texts (tenant_id, session_id, sequence, body) SELECT tenant_id, id, 0, title FROM sessions WHERE title <> '';
@@ -190,6 +198,8 @@ CREATE TABLE mcp_tools (
     name          TEXT NOT NULL,
     description   TEXT NOT NULL DEFAULT '',
     parameters    TEXT NOT NULL DEFAULT '{}',
+    annotations   TEXT NOT NULL DEFAULT 'null', -- the server's own hints
+    problem       TEXT NOT NULL DEFAULT '',     -- why models cannot use it
     effect        TEXT NOT NULL,
     hash          TEXT NOT NULL,
     approved_hash TEXT NOT NULL DEFAULT '',

@@ -1,0 +1,4 @@
+package executions
+
+func redact(b []byte) []byte     { return b }
+func redactText(s string) string { return s }
