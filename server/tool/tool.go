@@ -87,6 +87,6 @@ type Call struct {
 // Result is what a call gave.
 type Result struct {
 	Text       string  // for the model
-	Taints     []Taint // where its content is from; empty takes the spec's kind with the tool's name
+	Taints     []Taint // where its content is from; nil takes the spec's kind with the tool's name, an empty list says that nobody outside wrote it
 	CostMicros int64   // what it cost beside the model, in micro-dollars
 }
