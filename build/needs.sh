@@ -25,6 +25,7 @@ need jq jq
 need node nodejs
 need npm npm
 need shellcheck shellcheck
+need redis-server redis-server
 if [ ! -e /usr/include/stdio.h ] && [ "$(uname)" = Linux ]; then
   missing+=("C headers") packages+=(libc6-dev)
 fi
@@ -51,7 +52,7 @@ if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 
-# A test database is made where it is used, so none is wanted as a service.
+# Test databases are made where they are used, so none is wanted as a service: RUNLEVEL=1 keeps apt from starting any.
 if [[ " ${packages[*]} " == *" postgresql "* ]]; then
   mkdir -p /etc/postgresql-common
   [ -e /etc/postgresql-common/createcluster.conf ] || echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
@@ -59,5 +60,5 @@ fi
 echo "needs: installing ${packages[*]}"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 check_node

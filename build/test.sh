@@ -12,6 +12,7 @@ mkdir -p "$CLAWLESS_TEST_EVENTS"
 : >"$work/steps"
 cleanup() {
   build/postgres.sh stop "$work/postgres" >/dev/null 2>&1 || true
+  build/redis.sh stop "$work/redis" >/dev/null 2>&1 || true
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -27,6 +28,8 @@ step() {
 
 CLAWLESS_TEST_POSTGRES=$(build/postgres.sh start "$work/postgres")
 export CLAWLESS_TEST_POSTGRES
+CLAWLESS_TEST_REDIS=$(build/redis.sh start "$work/redis")
+export CLAWLESS_TEST_REDIS
 
 totals() { build/totals.sh "$work/steps" "$CLAWLESS_TEST_EVENTS"; }
 

@@ -1,4 +1,4 @@
-// Package cache keeps values for a short time in this process, bounded in number, so that hot look-ups cost no query.
+// Package cache keeps values for a short time in this process, bounded in number, so that hot look-ups cost no query; a shared one hears of other servers' changes.
 package cache
 
 import (
