@@ -26,7 +26,7 @@ func TestFieldsDescribeThemselves(t *testing.T) {
 			t.Errorf("%s shares its flag or variable with another", f.Name)
 		}
 		vars[f.Env], flags[f.Flag] = true, true
-		if f.Secret && f.Flag != "" && f.Name != "database_url" { // its secret part is optional
+		if f.Secret && f.Flag != "" && f.Name != "database_url" && f.Name != "redis_url" { // its secret part is optional
 			t.Errorf("%s is secret and has the flag --%s", f.Name, f.Flag)
 		}
 		if got, ok := FieldOf(f.Name); !ok || got.Kind != f.Kind {
@@ -123,6 +123,7 @@ func TestDefault(t *testing.T) {
 		SessionWait:        30 * time.Second,
 		RunRetention:       10 * time.Minute,
 		StreamWriteTimeout: 10 * time.Second,
+		CacheTTL:           5 * time.Minute,
 		IdempotencyTTL:     24 * time.Hour,
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {

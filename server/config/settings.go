@@ -19,6 +19,7 @@ type Settings struct {
 
 	DataDir     string `name:"data_dir" value:"FOLDER" usage:"folder of the SQLite database and of files" note:"clawless in the user's data folder"`
 	DatabaseURL Secret `name:"database_url" flag:"yes" value:"URL" usage:"postgres://... for Postgres; a command line is visible to others, so put one with a password into the variable or the file" note:"a SQLite file in data_dir"`
+	RedisURL    Secret `name:"redis_url" flag:"yes" value:"URL" usage:"redis://..., rediss://... or unix://... of the Redis through which several servers on one Postgres share runs and hear of changes; put one with a password into the variable or the file" note:"none"`
 
 	EncryptionKey Secret `name:"encryption_key" value:"KEY" usage:"key under which the secrets of tenants' tools are kept: 32 bytes as base64 or hex, the same on every server" note:"encryption.key in data_dir, made when first needed; with Postgres there is none"`
 
@@ -45,6 +46,7 @@ type Settings struct {
 	SessionWait        time.Duration `name:"session_wait" value:"DURATION" default:"30s" usage:"how long a turn waits for the one before it in the same session"`
 	RunRetention       time.Duration `name:"run_retention" value:"DURATION" default:"10m" usage:"how long the events of a finished run can be read again"`
 	StreamWriteTimeout time.Duration `name:"stream_write_timeout" value:"DURATION" default:"10s" usage:"how long one write to a slow reader of a stream may take"`
+	CacheTTL           time.Duration `name:"cache_ttl" value:"DURATION" default:"5m" usage:"how long sessions and tenants' settings are kept in memory, where changes by other servers can be heard; 0 keeps nothing"`
 	IdempotencyTTL     time.Duration `name:"idempotency_ttl" value:"DURATION" default:"24h" usage:"how long the answer to an Idempotency-Key is kept"`
 }
 

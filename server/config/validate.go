@@ -126,6 +126,9 @@ func isOrigin(text string) bool {
 }
 
 func (s *Settings) checkStore(c *checker) {
+	if u, err := url.Parse(string(s.RedisURL)); s.RedisURL != "" && (err != nil || u.Scheme != "redis" && u.Scheme != "rediss" && u.Scheme != "unix") {
+		c.bad("redis_url", "is not redis://host:6379/0, rediss://:password@host:6380/0 or unix:///path/redis.sock; leave it out for one server alone")
+	}
 	if s.DatabaseURL == "" {
 		if s.DataDir == "" {
 			c.bad("data_dir", "is empty, and neither HOME nor XDG_DATA_HOME says where a user's data goes: set it")
@@ -151,6 +154,7 @@ func (s *Settings) checkLimits(c *checker) {
 		{"drain_timeout", s.DrainTimeout, true},
 		{"session_wait", s.SessionWait, true},
 		{"run_retention", s.RunRetention, false},
+		{"cache_ttl", s.CacheTTL, true},
 		{"stream_write_timeout", s.StreamWriteTimeout, false},
 		{"idempotency_ttl", s.IdempotencyTTL, false},
 	} {

@@ -73,6 +73,8 @@ func sample(f config.Field) (file, env, flag string) {
 		return "mock/a", "mock/b", "mock/c"
 	case f.Name == "database_url":
 		return "postgres://u@file/d", "postgres://u@env/d", ""
+	case f.Name == "redis_url":
+		return "redis://file:1/0", "redis://env:1/0", ""
 	case f.Name == "public_url" || strings.HasSuffix(f.Name, "base_url"):
 		return "http://file.example", "http://env.example", "http://flag.example"
 	case len(f.OneOf) > 0:
