@@ -21,6 +21,8 @@ import (
 type Routes struct {
 	DB  *db.DB
 	Hub *Hub
+	// Tools lists what the server's tools did in a run, oldest first; nil where there are none.
+	Tools func(ctx context.Context, q db.Querier, t db.Tenant, runID string) ([]RunTool, error)
 	// WriteTimeout is how long one event may take to be written before its reader is given up.
 	WriteTimeout time.Duration
 }
@@ -35,8 +37,25 @@ type RunBody struct {
 	Error        *RunError  `json:"error,omitempty"`
 	Usage        *RunUsage  `json:"usage,omitempty" doc:"There when the run is over"`
 	Clawless     RunReceipt `json:"clawless,omitempty" doc:"The answer's receipt, there when the run is over; never shown to widget visitors"`
+	Steps        int        `json:"steps" doc:"How often a model was asked; 0 while it runs"`
+	ParentRunID  string     `json:"parent_run_id,omitempty" doc:"The run whose tool sent the message, when a session did and no person"`
+	Tools        []RunTool  `json:"tools,omitempty" doc:"What the server's tools did, oldest first; never shown to widget visitors"`
 	StartedAt    time.Time  `json:"started_at"`
 	FinishedAt   *time.Time `json:"finished_at,omitempty"`
+}
+
+// RunTool is one call of a tool that the server made.
+type RunTool struct {
+	ID           string    `json:"id"`
+	Name         string    `json:"name"`
+	Status       string    `json:"status" doc:"done, failed, denied or waiting"`
+	Decision     string    `json:"decision" doc:"allowed, denied, approved, refused or expired"`
+	Layer        string    `json:"layer,omitempty" doc:"What decided against it: key_scope, tenant, session, request or taint"`
+	Error        string    `json:"error,omitempty"`
+	Milliseconds int64     `json:"ms"`
+	ResultBytes  int64     `json:"result_bytes"`
+	CostMicros   int64     `json:"cost_micros"`
+	CreatedAt    time.Time `json:"created_at"`
 }
 
 // RunError says why a run ended without an answer.
@@ -91,11 +110,22 @@ func (r Routes) Register(a *api.API) {
 }
 
 func (r Routes) get(ctx context.Context, in *RunPath) (*runOut, error) {
-	run, err := r.read(ctx, in.Run)
+	p := auth.From(ctx)
+	var run Run
+	var made []RunTool
+	err := r.DB.Read(ctx, func(q db.Querier) (err error) {
+		t := db.TenantOf(p.TenantID)
+		if run, err = Get(ctx, q, t, p.VisitorID, in.Run); err == nil && r.Tools != nil && p.Kind != auth.Visitor {
+			made, err = r.Tools(ctx, q, t, run.ID)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &runOut{Body: wire(ctx, run)}, nil
+	body := wire(ctx, run)
+	body.Tools = made
+	return &runOut{Body: body}, nil
 }
 
 func (r Routes) read(ctx context.Context, id string) (run Run, err error) {
@@ -212,7 +242,7 @@ func WriteEvent(out *sse.Writer, e Event, withID, withUsage bool) error {
 }
 
 func wire(ctx context.Context, r Run) RunBody {
-	b := RunBody{ID: r.ID, SessionID: r.SessionID, Status: string(r.Status), Model: r.Model, FinishReason: r.FinishReason, StartedAt: r.StartedAt.Time}
+	b := RunBody{ID: r.ID, SessionID: r.SessionID, Status: string(r.Status), Model: r.Model, FinishReason: r.FinishReason, Steps: r.Steps, ParentRunID: r.ParentRunID, StartedAt: r.StartedAt.Time}
 	if r.ErrorCode != "" && r.Status != Running {
 		b.Error = &RunError{Code: r.ErrorCode, Message: r.ErrorMessage}
 	}

@@ -25,6 +25,9 @@ type Run struct {
 	ErrorMessage string
 	FinishReason string
 	Usage        llm.Usage
+	Steps        int             // how often a model was asked
+	ParentRunID  string          // of the run whose tool sent the message; empty for people
+	Hops         int             // how many runs back the first message of a person is, along the parents
 	Receipt      json.RawMessage // what was chosen, tried and spent, a JSON object; nil while it runs, and where there is none
 	StartedAt    db.Time
 	FinishedAt   db.Time // zero while it runs
