@@ -28,7 +28,7 @@ var shapes = []*regexp.Regexp{
 	regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,3}`), // JSON web tokens
 	regexp.MustCompile(`(?i)\b((?:bearer|basic|digest|negotiate|apikey)\s+)[A-Za-z0-9._~+/=-]{8,}`),
 	regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#@:]*:[^\s/?#@]+@`), // name and password in an address
-	regexp.MustCompile(`(?i)((?:` + secretWords + `)["']?\s*[=:]\s*["']?)[^\s"'&,;}\])]{4,}`),
+	regexp.MustCompile(`(?i)((?:` + secretWords + `)["']?\s*[=:]\s*["']?)(?:\[redacted\]|[^\s"'&,;}\])]{4,})`),
 }
 
 const secretWords = `passw(?:or)?d|passwd|passphrase|pwd|secret|token|api[_-]?key|apikey|access[_-]?key|private[_-]?key|client[_-]?secret|authorization|credentials?|signature|cookie`
@@ -46,7 +46,7 @@ func RedactText(s string) string {
 }
 
 // keyWords are the names under which secrets are kept, without the signs between words.
-var keyWords = regexp.MustCompile(`passw(or)?d|passphrase|passcode|^pwd$|^pass$|^pin$|^otp$|^cvv$|^cvc$|secret|token$|^token|apikey|accesskey|privatekey|signingkey|encryptionkey|sharedkey|^key$|credential|authorization|^auth$|authheader|cookie|sessionid$|^sid$|^jwt$|bearer|signature|^sig$|^code$|^sas$`)
+var keyWords = regexp.MustCompile(`passw(or)?d|passphrase|passcode|^pwd$|^pass$|^pin$|^otp$|^cvv$|^cvc$|secret|token$|^token|apikey|accesskey|privatekey|signingkey|encryptionkey|sharedkey|credential|authorization|^auth$|authheader|cookie|sessionid$|^sid$|^jwt$|bearer|signature|^sig$|^sas$`)
 
 // notSecret are names that keyWords takes for one.
 var notSecret = regexp.MustCompile(`^(max|min|num|total|input|output|prompt|completion|count)?tokens$|tokencount|^tokenlimit$|^tokenize`)
@@ -150,6 +150,9 @@ func quote(s string) []byte {
 	return bytes.TrimSpace(b.Bytes())
 }
 
+// inQuery are the names that hold a secret in a query and mostly none elsewhere.
+var inQuery = regexp.MustCompile(`(?i)^(key|code|state|auth|x-(amz|goog)-.*)$`)
+
 // RedactURL takes the name and password out of a URL, the values of its query that are or look like credentials, and its fragment. What is no URL becomes "".
 func RedactURL(address string) string {
 	u, err := url.Parse(address)
@@ -162,13 +165,17 @@ func RedactURL(address string) string {
 		name, value, has := strings.Cut(pair, "=")
 		clear, err := url.QueryUnescape(name)
 		plain, errValue := url.QueryUnescape(value)
-		if has && (err != nil || errValue != nil || isSecretName(clear) || strings.HasPrefix(strings.ToLower(clear), "x-amz-") || RedactText(plain) != plain) {
+		if has && (err != nil || errValue != nil || isSecretName(clear) || inQuery.MatchString(clear) || RedactText(plain) != plain) {
 			pair = name + "=" + url.QueryEscape(Redacted)
 		}
 		if pair != "" {
 			query = append(query, pair)
 		}
 	}
-	u.RawQuery = strings.Join(query, "&")
-	return RedactText(u.String())
+	u.RawQuery, u.ForceQuery = "", false
+	out := RedactText(u.String())
+	if len(query) > 0 {
+		out += "?" + strings.Join(query, "&")
+	}
+	return out
 }
