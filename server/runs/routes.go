@@ -40,8 +40,6 @@ type RunBody struct {
 	Steps        int        `json:"steps" doc:"How often a model was asked; 0 while it runs"`
 	ParentRunID  string     `json:"parent_run_id,omitempty" doc:"The run whose tool sent the message, when a session did and no person"`
 	Tools        []RunTool  `json:"tools,omitempty" doc:"What the server's tools did, oldest first; never shown to widget visitors"`
-	Steps        int        `json:"steps,omitempty" doc:"Calls of the model that the turn took, there when the run is over"`
-	ParentRunID  string     `json:"parent_run_id,omitempty" doc:"The run whose tool started this one"`
 	StartedAt    time.Time  `json:"started_at"`
 	FinishedAt   *time.Time `json:"finished_at,omitempty"`
 }

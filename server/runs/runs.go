@@ -29,9 +29,6 @@ type Run struct {
 	ParentRunID  string          // of the run whose tool sent the message; empty for people
 	Hops         int             // how many runs back the first message of a person is, along the parents
 	Receipt      json.RawMessage // what was chosen, tried and spent, a JSON object; nil while it runs, and where there is none
-	ParentRunID  string          // of the turn whose tool started it; empty for one that a person started
-	Hops         int             // sends from session to session that led to it
-	Steps        int             // calls of the model that it took, set when it ends
 	StartedAt    db.Time
 	FinishedAt   db.Time // zero while it runs
 }

@@ -17,7 +17,7 @@ const columns = `id, tenant_id, COALESCE(session_id, '') AS session_id, key_id, 
 var (
 	insert = db.Scoped("runs.insert", `INSERT INTO runs (tenant_id, id, session_id, key_id, end_user, request_id, status, model, provider, input_tokens, output_tokens, cached_tokens,
 		parent_run_id, hops, node, lease_until, started_at)
-		VALUES (:tenant_id, :id, :session_id, :key_id, :end_user, :request_id, 'running', :model, :provider, 0, 0, 0, :parent_run_id, :hops, :node, :lease_until, :parent_run_id, :hops, :started_at)`)
+		VALUES (:tenant_id, :id, :session_id, :key_id, :end_user, :request_id, 'running', :model, :provider, 0, 0, 0, :parent_run_id, :hops, :node, :lease_until, :started_at)`)
 	get    = db.Scoped("runs.get", `SELECT `+columns+` FROM runs WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner)`)
 	finish = db.Scoped("runs.finish", `UPDATE runs SET status = :status, error_code = :error_code, error_message = :error_message, finish_reason = :finish_reason,
 		input_tokens = :input_tokens, output_tokens = :output_tokens, cached_tokens = :cached_tokens, steps = :steps, receipt = :receipt, finished_at = :finished_at
@@ -54,9 +54,6 @@ type row struct {
 	ParentRunID  string          `db:"parent_run_id"`
 	Hops         int             `db:"hops"`
 	Receipt      json.RawMessage `db:"receipt"`
-	ParentRunID  string          `db:"parent_run_id"`
-	Hops         int             `db:"hops"`
-	Steps        int             `db:"steps"`
 	StartedAt    db.Time         `db:"started_at"`
 	FinishedAt   db.Time         `db:"finished_at"`
 }
@@ -64,8 +61,7 @@ type row struct {
 // Insert stores a run that begins; it fails with session_busy while another run of the session is under way. node names this server.
 func Insert(ctx context.Context, q db.Querier, r Run, node string) error {
 	_, err := insert.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "session_id": r.SessionID, "key_id": r.KeyID, "end_user": orNull(r.EndUser),
-		"request_id": r.RequestID, "model": r.Model, "provider": r.Provider, "parent_run_id": orNull(r.ParentRunID), "hops": r.Hops, "node": node, "lease_until": db.At(r.StartedAt.Add(lease)),
-		"parent_run_id": orNull(r.ParentRunID), "hops": r.Hops, "started_at": r.StartedAt})
+		"request_id": r.RequestID, "model": r.Model, "provider": r.Provider, "parent_run_id": orNull(r.ParentRunID), "hops": r.Hops, "node": node, "lease_until": db.At(r.StartedAt.Add(lease)), "started_at": r.StartedAt})
 	if fault.Is(err, fault.Conflict) {
 		return fault.Wrap(err, fault.SessionBusy, "another turn of this session is still running; wait for it, or cancel its run").WithRetryAfter(time.Second)
 	}
@@ -87,8 +83,7 @@ func Get(ctx context.Context, q db.Querier, t db.Tenant, owner, id string) (Run,
 	}
 	return Run{ID: r.ID, TenantID: r.TenantID, SessionID: r.SessionID, KeyID: r.KeyID, EndUser: r.EndUser, RequestID: r.RequestID, Status: Status(r.Status), Model: r.Model,
 		Provider: r.Provider, ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage, FinishReason: r.FinishReason,
-		Usage: llm.Usage{Input: r.InputTokens, Output: r.OutputTokens, Cached: r.CachedTokens}, Steps: r.Steps, ParentRunID: r.ParentRunID, Hops: r.Hops, Receipt: r.Receipt,
-		ParentRunID: r.ParentRunID, Hops: r.Hops, Steps: r.Steps, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt}, nil
+		Usage: llm.Usage{Input: r.InputTokens, Output: r.OutputTokens, Cached: r.CachedTokens}, Steps: r.Steps, ParentRunID: r.ParentRunID, Hops: r.Hops, Receipt: r.Receipt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt}, nil
 }
 
 // Finish stores how a run ended. A run that is over already stays as it is.
