@@ -89,7 +89,7 @@ func Get(ctx context.Context, q db.Querier, t db.Tenant, owner, id string) (Run,
 // Finish stores how a run ended. A run that is over already stays as it is.
 func Finish(ctx context.Context, q db.Querier, r Run) error {
 	_, err := finish.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "status": string(r.Status), "error_code": orNull(r.ErrorCode), "error_message": orNull(r.ErrorMessage),
-		"finish_reason": orNull(r.FinishReason), "input_tokens": r.Usage.Input, "output_tokens": r.Usage.Output, "cached_tokens": r.Usage.Cached, "steps": r.Steps, "receipt": orNull(string(r.Receipt)), "steps": r.Steps, "finished_at": r.FinishedAt})
+		"finish_reason": orNull(r.FinishReason), "input_tokens": r.Usage.Input, "output_tokens": r.Usage.Output, "cached_tokens": r.Usage.Cached, "steps": r.Steps, "receipt": orNull(string(r.Receipt)), "finished_at": r.FinishedAt})
 	return err
 }
 
