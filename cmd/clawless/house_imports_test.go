@@ -14,7 +14,7 @@ const roomRank = 3
 var ranks = map[string]int{
 	"server/fault": 0, "server/auth": 0, "server/llm": 0, "server/sse": 0, "server/jobs": 0, "server/ids": 0, "server/config": 0, "server/seal": 0,
 	"migrations": 0, "widget": 0, "openapi": 0, "sdk": 0,
-	"server/db": 1, "server/cache": 1, "server/blob": 1, "server/redis": 1, "server/api": 1, "server/llm/wire": 1, "server/llm/catalog": 1, "server/llm/score": 1, "client": 1,
+	"server/db": 1, "server/cache": 1, "server/blob": 1, "server/redis": 1, "server/api": 1, "server/llm/wire": 1, "server/llm/catalog": 1, "server/llm/score": 1, "server/llm/tokens": 1, "server/llm/clean": 1, "client": 1,
 	"server/tool": 1, "server/tool/*": 2, "server/tool/credential": 1,
 	"server/tool/credential": 1, "server/tool/httptool": 2, "server/tool/mcp": 2,
 	"server/llm/router": 2, "server/llm/policy": 2, "server/llm/*": 2, "tui/kit": 2,
@@ -92,6 +92,7 @@ var libraryHomes = []struct {
 	{"github.com/redis/go-redis", []string{"server/redis/"}},
 	{"github.com/danielgtaylor/huma", []string{"server/api/", "server/server.go", "routes.go", "routes_test.go"}},
 	{"github.com/modelcontextprotocol/go-sdk", []string{"server/tool/mcp/"}},
+	{"github.com/tiktoken-go/tokenizer", []string{"server/llm/tokens/"}},
 	{"github.com/charmbracelet/bubbletea", []string{"tui/", "cmd/clawless/chat/"}},
 	{"github.com/charmbracelet/bubbles", []string{"tui/", "cmd/clawless/chat/"}},
 }

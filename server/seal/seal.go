@@ -51,7 +51,7 @@ func (b *Box) Seal(plain, context string) (string, error) {
 // Open decrypts what Seal returned. Every failure is ErrSealed.
 func (b *Box) Open(sealed, context string) (string, error) {
 	text, ok := strings.CutPrefix(sealed, version)
-	if !ok {
+	if !ok || strings.ContainsAny(text, "\r\n") { // which base64 would pass over
 		return "", ErrSealed
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)

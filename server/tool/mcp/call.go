@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/clawless/clawless/server/tool"
@@ -58,21 +57,16 @@ func (t *Tool) Call(ctx context.Context, c tool.Call) (tool.Result, error) {
 	marked := func(text string) tool.Result {
 		return tool.Result{Text: e.Credential.Scrub(text), Taints: []tool.Taint{{Kind: tool.FromWebhook, Source: t.Server + "/" + t.Name}}}
 	}
-	var refused *jsonrpc.Error
 	switch {
 	case err == nil:
-	case errors.As(err, &refused):
-		return marked("The MCP server refused the call: " + refused.Message), nil
+	case asRefusal(err) != nil:
+		return marked("The MCP server refused the call: " + asRefusal(err).Message), nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return tool.Result{}, fmt.Errorf("%s did not answer in time: %w", t.Offered, context.DeadlineExceeded)
 	case ctx.Err() != nil:
 		return tool.Result{}, ctx.Err()
 	default:
-		var known *Unreachable
-		if asUnreachable(err, &known) {
-			return tool.Result{}, known
-		}
-		return tool.Result{}, &Unreachable{told(err, e)}
+		return tool.Result{}, err
 	}
 	if res.NeedsInput() {
 		return tool.Result{}, fmt.Errorf("%s asks for input of a person, which tools here cannot give", t.Offered)
@@ -123,5 +117,3 @@ func resource(c *sdk.EmbeddedResource) string {
 	}
 	return fmt.Sprintf("[a resource (%s) that cannot be shown]", c.Resource.MIMEType)
 }
-
-func asUnreachable(err error, target **Unreachable) bool { return errors.As(err, target) }

@@ -1,4 +1,3 @@
 package mcp
 
-func isBlocked(error) bool     { return false }
-func checkSchema([]byte) error { return nil }
+func isBlocked(error) bool { return false }

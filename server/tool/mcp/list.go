@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/clawless/clawless/server/tool"
 	"github.com/clawless/clawless/server/tool/credential"
 )
 
@@ -30,7 +32,6 @@ const (
 	MaxTools       = 200
 	maxPages       = 50
 	maxDescription = 8 << 10
-	maxParameters  = 32 << 10
 	maxName        = 128
 	listTimeout    = 30 * time.Second
 )
@@ -44,14 +45,11 @@ func (p *Pool) List(ctx context.Context, e Endpoint) ([]Listed, error) {
 		out, err = list(ctx, s)
 		return err
 	})
-	if err == nil {
-		return out, nil
-	}
 	var known *Unreachable
-	if asUnreachable(err, &known) {
-		return nil, known
+	if err != nil && !errors.As(err, &known) {
+		err = &Unreachable{told(err, e)}
 	}
-	return nil, &Unreachable{told(err, e)}
+	return out, err
 }
 
 func list(ctx context.Context, s *sdk.ClientSession) ([]Listed, error) {
@@ -114,12 +112,12 @@ func (l *Listed) problem() string {
 	case len(l.Description) > maxDescription:
 		l.Description = strings.ToValidUTF8(l.Description[:maxDescription], "")
 		return fmt.Sprintf("its description is longer than %d bytes", maxDescription)
-	case len(l.Parameters) > maxParameters:
+	case len(l.Parameters) > tool.MaxSchema:
 		l.Parameters = json.RawMessage("{}")
-		return fmt.Sprintf("the schema of its arguments is longer than %d bytes", maxParameters)
+		return fmt.Sprintf("the schema of its arguments is longer than %d bytes", tool.MaxSchema)
 	}
-	if err := checkSchema(l.Parameters); err != nil {
-		return "the schema of its arguments cannot be used: " + err.Error()
+	if err := tool.CheckSchema(l.Parameters); err != nil {
+		return "the schema of its arguments " + err.Error()
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/clawless/clawless/server/tool/credential"
@@ -126,8 +127,14 @@ func (l *link) use(ctx context.Context, e Endpoint, fresh bool) (*sdk.ClientSess
 		if err != nil {
 			return nil, nil, err
 		}
-		l.drop(session)
+		if session != nil {
+			l.drop(session)
+		}
 		session = made
+		go func() {
+			_ = made.Wait()
+			l.drop(made) // the connection is over: the next use makes another
+		}()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,11 +168,14 @@ func (l *link) rest() {
 	}
 }
 
-// drop closes a session, if it still is the link's or never was; nil takes the link's.
+// drop closes a session, which then is the link's no more; nil takes the one that the link has.
 func (l *link) drop(session *sdk.ClientSession) {
 	l.mu.Lock()
-	if session == nil || session == l.session {
-		session, l.session = l.session, nil
+	if session == nil {
+		session = l.session
+	}
+	if session == l.session {
+		l.session = nil
 	}
 	l.mu.Unlock()
 	if session != nil {
@@ -242,19 +252,37 @@ func (p *Pool) with(ctx context.Context, e Endpoint, fresh bool, fn func(*sdk.Cl
 		}
 		err = fn(session)
 		release()
-		broken := errors.Is(err, sdk.ErrSessionMissing) || errors.Is(err, sdk.ErrConnectionClosed)
-		if broken {
-			l.drop(session)
+		if err == nil || asRefusal(err) != nil {
+			return err
+		}
+		if ctx.Err() == nil {
+			l.drop(session) // after a failure of the connection nobody knows what it is good for
 		}
 		if again == 0 && errors.Is(err, sdk.ErrSessionMissing) {
 			continue
 		}
-		if broken {
-			return &Unreachable{"the connection was closed"}
+		var known *Unreachable
+		if errors.As(err, &known) || ctx.Err() != nil {
+			return err
 		}
-		return err
+		return &Unreachable{told(err, e)}
 	}
 	return &Unreachable{"it forgets its sessions"}
+}
+
+// How the SDK says that its own transport failed: as an error of the same type as a server's own.
+const (
+	transportCode    = -32005
+	transportMessage = "rejected by transport"
+)
+
+// asRefusal is the server's own error in err, or nil.
+func asRefusal(err error) *jsonrpc.Error {
+	var refused *jsonrpc.Error
+	if errors.As(err, &refused) && (refused.Code != transportCode || refused.Message != transportMessage) {
+		return refused
+	}
+	return nil
 }
 
 // Unreachable says why a server could not be spoken with, in words that are safe to show.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
 	"github.com/clawless/clawless/server/tool/credential"
 )
 
@@ -81,10 +83,17 @@ func told(err error, e Endpoint) string {
 		return errTooLong.Error()
 	case strings.Contains(text, "certificate"), strings.Contains(text, "tls:"):
 		return "its certificate cannot be trusted"
+	case strings.Contains(text, http.StatusText(http.StatusTooManyRequests)), strings.Contains(text, http.StatusText(http.StatusServiceUnavailable)),
+		strings.Contains(text, http.StatusText(http.StatusInternalServerError)), strings.Contains(text, http.StatusText(http.StatusBadGateway)),
+		strings.Contains(text, http.StatusText(http.StatusGatewayTimeout)):
+		return "it is overloaded or fails"
 	case strings.Contains(text, http.StatusText(http.StatusUnauthorized)), strings.Contains(text, http.StatusText(http.StatusForbidden)):
 		return "it wants other credentials"
 	case strings.Contains(text, "unsupported protocol version"):
 		return "it speaks no version of the protocol that this server knows"
+	}
+	if errors.Is(err, sdk.ErrConnectionClosed) && !strings.Contains(text, "unsupported content type") {
+		return "the connection was closed"
 	}
 	return fmt.Sprintf("%s is no MCP endpoint for streamable HTTP, or fails", e.Credential.Scrub(hostOf(e.URL)))
 }

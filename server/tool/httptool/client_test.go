@@ -1,0 +1,8 @@
+package httptool
+
+import (
+	"net/http"
+	"testing"
+)
+
+func testClient(t *testing.T) *http.Client { return &http.Client{} }
