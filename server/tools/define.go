@@ -142,14 +142,12 @@ func (s *Set) check(t Tool, secret string) error {
 			bad = append(bad, fault.Detail{Field: field, Message: message})
 		}
 	}
-	if err := checkName(t.Name); err != nil {
+	if err := tool.CheckName(t.Name); err != nil {
 		wrong("name", err.Error())
 	} else if ids.Valid(ids.Tool, t.Name) {
 		wrong("name", "must not look like an id")
 	}
-	if len(t.Parameters) > maxParameters {
-		wrong("parameters", "must not be longer than 32 KiB")
-	} else if err := checkSchema(t.Parameters); err != nil {
+	if err := tool.CheckSchema(t.Parameters); err != nil {
 		wrong("parameters", err.Error())
 	}
 	c := credential.Credential{Kind: t.Auth, Name: t.AuthName, Secret: secret}

@@ -42,13 +42,8 @@ const (
 	Disabled = "disabled"
 )
 
-// The bounds of a tenant's tools. Those of single fields are in the wire types.
-const (
-	MaxTools       = 100
-	maxParameters  = 32 << 10
-	defaultTimeout = 30_000 // ms
-	defaultMax     = 64 << 10
-)
+// MaxTools is how many tools a tenant may define. The bounds of single fields are in the wire types.
+const MaxTools = 100
 
 // etag names the version of a tool that a change may be bound to.
 func (t Tool) etag() string {

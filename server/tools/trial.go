@@ -48,7 +48,7 @@ func (r Routes) test(ctx context.Context, in *testIn) (*trialOut, error) {
 	case status == servers.Pending || status == servers.Changed || status == servers.Disabled && subject.Spec().Source == tool.MCP:
 		body.Status, body.Layer, body.Error = "refused", layerApproval, "the tool is "+status+": approve it by its hash first"
 	default:
-		if res, err = run(ctx, subject, c); err != nil {
+		if res, err = tool.Run(ctx, subject, c); err != nil {
 			body.Status, body.Layer, body.Error = judge(err)
 		}
 	}
@@ -94,9 +94,10 @@ func (w *watched) Call(ctx context.Context, c tool.Call) (tool.Result, error) {
 
 // judge says of a failure whether something refused the call, and what.
 func judge(err error) (status, layer, message string) {
+	var wrong *tool.ArgumentsError
 	var refused *httptool.Refused
 	switch {
-	case isInvalid(err):
+	case errors.As(err, &wrong):
 		return "refused", layerArguments, err.Error()
 	case errors.As(err, &refused):
 		return "refused", layerAddress, err.Error()

@@ -36,8 +36,8 @@ type Approval struct {
 	EndUser   string // who may decide beside the tenant; empty: nobody
 	CallID    string // the model's id of the call
 	Tool      string
-	Arguments []byte // JSON; Ask stores it without credentials
-	Digest    string // of the tool and the arguments as they would be used
+	Arguments json.RawMessage // Ask stores it without credentials
+	Digest    string          // of the tool and the arguments as they would be used
 	Taints    []tool.Taint
 	Status    Status
 	DecidedBy string // the id of a key or a visitor

@@ -55,7 +55,7 @@ type row struct {
 }
 
 func (r row) approval() (Approval, error) {
-	a := Approval{ID: r.ID, TenantID: r.TenantID, RunID: r.RunID, SessionID: r.SessionID, EndUser: r.EndUser, CallID: r.CallID, Tool: r.Tool, Arguments: []byte(r.Arguments),
+	a := Approval{ID: r.ID, TenantID: r.TenantID, RunID: r.RunID, SessionID: r.SessionID, EndUser: r.EndUser, CallID: r.CallID, Tool: r.Tool, Arguments: json.RawMessage(r.Arguments),
 		Digest: r.Digest, Status: Status(r.Status), DecidedBy: r.DecidedBy, CreatedAt: r.CreatedAt, DecidedAt: r.DecidedAt, ExpiresAt: r.ExpiresAt}
 	if r.Taint == "" {
 		return a, nil

@@ -3,7 +3,8 @@ package executions
 import (
 	"encoding/json"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/clawless/clawless/server/tool"
 )
 
 const (
@@ -12,38 +13,21 @@ const (
 )
 
 // Stored is what is kept of a call's arguments: JSON of at most limit bytes, without credentials. What is too long, or is no JSON because the model wrote it wrong,
-// becomes a text that ends in an ellipsis.
-func Stored(arguments []byte, limit int) string {
-	if len(arguments) == 0 {
+// becomes a text of which the first and the last part stay.
+func Stored(arguments json.RawMessage, limit int) string {
+	safe := string(tool.Redact(arguments))
+	switch {
+	case safe == "":
 		return "{}"
+	case len(safe) <= limit && !strings.Contains(safe, `\u0000`): // which Postgres would not read as JSON
+		return tool.Clean(safe)
 	}
-	if json.Valid(arguments) {
-		if safe := redact(arguments); len(safe) <= limit && storable(string(safe)) {
-			return string(safe)
-		}
-	}
-	text := clean(redactText(string(arguments)))
-	for n := limit - 16; n > 0; n /= 2 { // escapes make a text longer
-		b, err := json.Marshal(cut(text, n))
+	text := tool.RedactText(tool.Clean(safe))
+	for n := limit - 2; n >= 100; n = n * 2 / 3 { // quotes and escapes make a text longer
+		b, err := json.Marshal(tool.Trim(text, n))
 		if err == nil && len(b) <= limit {
 			return string(b)
 		}
 	}
 	return "{}"
-}
-
-func storable(s string) bool {
-	return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 && !strings.Contains(s, `\u0000`)
-}
-
-// clean makes a text that both databases keep.
-func clean(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-}
-
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
 }

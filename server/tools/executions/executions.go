@@ -2,6 +2,7 @@
 package executions
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/clawless/clawless/server/db"
@@ -39,7 +40,7 @@ type Execution struct {
 	SessionID   string // empty for a trial
 	CallID      string // the model's id of the call
 	Tool        string
-	Arguments   []byte // JSON; Insert redacts and bounds it
+	Arguments   json.RawMessage // Insert redacts and bounds it
 	Decision    Decision
 	Layer       string // that decided against it; empty when none did
 	Status      Status

@@ -47,7 +47,7 @@ type row struct {
 }
 
 func (r row) execution() (Execution, error) {
-	e := Execution{ID: r.ID, TenantID: r.TenantID, RunID: r.RunID, SessionID: r.SessionID, CallID: r.CallID, Tool: r.Tool, Arguments: []byte(r.Arguments),
+	e := Execution{ID: r.ID, TenantID: r.TenantID, RunID: r.RunID, SessionID: r.SessionID, CallID: r.CallID, Tool: r.Tool, Arguments: json.RawMessage(r.Arguments),
 		Decision: Decision(r.Decision), Layer: r.Layer, Status: Status(r.Status), Error: r.Error, ResultBytes: r.ResultBytes,
 		Duration: time.Duration(r.DurationMS) * time.Millisecond, CostMicros: r.CostMicros, CreatedAt: r.CreatedAt}
 	if r.Taint == "" {
@@ -78,7 +78,7 @@ func Insert(ctx context.Context, q db.Querier, e Execution) error {
 		return err
 	}
 	_, err = insert.Exec(ctx, q, db.TenantOf(e.TenantID), db.Args{"id": e.ID, "run_id": e.RunID, "session_id": orNull(e.SessionID), "call_id": e.CallID, "tool": e.Tool,
-		"arguments": Stored(e.Arguments, maxArguments), "decision": string(e.Decision), "layer": e.Layer, "status": string(e.Status), "error": orNull(cut(clean(e.Error), maxError)), "taint": taint,
+		"arguments": Stored(e.Arguments, maxArguments), "decision": string(e.Decision), "layer": e.Layer, "status": string(e.Status), "error": orNull(tool.Trim(tool.Clean(e.Error), maxError)), "taint": taint,
 		"result_bytes": e.ResultBytes, "duration_ms": e.Duration.Milliseconds(), "cost_micros": e.CostMicros, "created_at": e.CreatedAt})
 	return err
 }
