@@ -4,6 +4,5 @@ import (
 	_ "github.com/JohannesKaufmann/html-to-markdown/v2"
 	_ "github.com/modelcontextprotocol/go-sdk/mcp"
 	_ "github.com/redis/go-redis/v9"
-	_ "github.com/tiktoken-go/tokenizer"
 	_ "golang.org/x/net/html"
 )

@@ -1,105 +1,73 @@
-// Package window cuts a conversation to what a model takes: the newest part that fits, in a form that no provider refuses.
+// Package window makes the context of a turn: the newest part of a conversation that a model takes, in a form that no provider refuses.
 package window
 
 import (
+	"maps"
 	"slices"
 
-	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
 )
 
-// Fit keeps the newest part of a history that fits the budget and that no provider refuses: a tool call and its results are one unit, a result without its call
-// and a call without its results are left out, and the first message is not an assistant's. The newest unit is kept whatever it costs.
-// history is oldest first; so is the answer.
-func Fit(history []llm.Message, budget int64) []llm.Message {
-	units := split(history)
-	keep := len(units)
-	for left := budget; keep > 0; keep-- {
-		cost := dialect.Prompt(units[keep-1], nil).Tokens()
-		if cost > left && keep < len(units) {
-			break
-		}
-		left -= cost
-	}
-	units = units[keep:]
-	for len(units) > 0 && units[0][0].Role == "assistant" {
-		units = units[1:]
-	}
-	return slices.Concat(units...)
-}
-
-// split makes units: a plain message alone, or an assistant's calls with all their results.
-func split(history []llm.Message) [][]llm.Message {
-	var units [][]llm.Message
-	for i := 0; i < len(history); i++ {
-		m := history[i]
-		switch {
-		case m.Role == "tool":
-			continue // its call was cut off or never answered in full
-		case m.Role == "assistant" && len(m.ToolCalls) > 0:
-			unit, end := callUnit(history, i)
-			if unit != nil {
-				units = append(units, unit)
-			}
-			i = end - 1
-		default:
-			units = append(units, history[i:i+1])
-		}
-	}
-	return units
-}
-
-// callUnit gathers the calls at i and one result for each; end is the message after them. Without all results only what the assistant said remains.
-func callUnit(history []llm.Message, i int) (unit []llm.Message, end int) {
-	m := history[i]
-	open := map[string]bool{}
-	for _, c := range m.ToolCalls {
-		open[c.ID] = true
-	}
-	unit = []llm.Message{m}
-	for end = i + 1; end < len(history) && history[end].Role == "tool"; end++ {
-		if open[history[end].ToolCallID] {
-			delete(open, history[end].ToolCallID)
-			unit = append(unit, history[end])
-		}
-	}
-	if len(open) == 0 {
-		return unit, end
-	}
-	if llm.TextOf(m.Content) == "" {
-		return nil, end
-	}
-	m.ToolCalls = nil
-	return []llm.Message{m}, end
-}
-
-// Check refuses tool results that answer no open call, or not all of them: the model would never see them.
+// Check refuses tool results that answer no open call, or not all of them: the model would never see them. Open are the calls of the newest answer that have no result yet;
+// those that the server made itself have one.
 func Check(history, added []llm.Message) error {
-	results := map[string]bool{}
-	for _, m := range added {
-		if m.Role == "tool" {
-			results[m.ToolCallID] = true
+	var results []string
+	for i, m := range added {
+		if m.Role != "tool" {
+			continue
 		}
+		if i > 0 && added[i-1].Role != "tool" {
+			return refuse("a turn's tool results come first, before what the user says")
+		}
+		results = append(results, m.ToolCallID)
 	}
 	if len(results) == 0 {
 		return nil
 	}
-	var calls []llm.ToolCall
-	if n := len(history); n > 0 && history[n-1].Role == "assistant" {
-		calls = history[n-1].ToolCalls
+	calls := open(history)
+	if len(calls) == 0 {
+		return refuse("the session waits for no tool result at this place; a turn's tool results answer the calls of the message before")
 	}
-	if len(calls) == 0 || added[0].Role != "tool" {
-		return fault.New(fault.InvalidRequest, "the session waits for no tool result at this place; a turn's tool results come first and answer the calls of the message before").WithParam("messages")
-	}
-	for _, c := range calls {
-		if !results[c.ID] {
-			return fault.New(fault.InvalidRequest, "the results must answer every tool call of the message before; %s has none", c.ID).WithParam("messages")
+	for _, id := range results {
+		n, known := calls[id]
+		switch {
+		case !known:
+			return refuse("a tool result answers %s, which is no open call of the message before", id)
+		case n == 0:
+			return refuse("the call %s is answered twice", id)
 		}
-		delete(results, c.ID)
+		calls[id]--
 	}
-	if len(results) > 0 {
-		return fault.New(fault.InvalidRequest, "a tool result answers a call that was not made").WithParam("messages")
+	for _, id := range slices.Sorted(maps.Keys(calls)) {
+		if calls[id] > 0 {
+			return refuse("the results must answer every open tool call of the message before; %s has none", id)
+		}
 	}
 	return nil
+}
+
+// open counts the calls that wait for a result, by their ids.
+func open(history []llm.Message) map[string]int {
+	n := len(history)
+	for n > 0 && history[n-1].Role == "tool" {
+		n--
+	}
+	calls := map[string]int{}
+	if n == 0 {
+		return calls
+	}
+	for _, c := range history[n-1].ToolCalls {
+		calls[c.ID]++
+	}
+	for _, m := range history[n:] {
+		if calls[m.ToolCallID]--; calls[m.ToolCallID] <= 0 {
+			delete(calls, m.ToolCallID)
+		}
+	}
+	return calls
+}
+
+func refuse(format string, args ...any) error {
+	return fault.New(fault.InvalidRequest, format, args...).WithParam("messages")
 }

@@ -1,0 +1,64 @@
+package llm
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Parts splits content that is a list of parts, without looking into them: the megabytes of an image cost next to nothing. It reports false for every other content.
+// It expects valid JSON and checks no more of it than it reads; the parts share content's bytes.
+func Parts(content json.RawMessage) ([]json.RawMessage, bool) {
+	content = bytes.TrimSpace(content)
+	if len(content) < 2 || content[0] != '[' || content[len(content)-1] != ']' {
+		return nil, false
+	}
+	var out []json.RawMessage
+	depth, from := 0, 1
+	for i := 1; i < len(content)-1; i++ {
+		switch content[i] {
+		case '"':
+			end := endOfString(content, i+1)
+			if end < 0 {
+				return nil, false
+			}
+			i = end
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth < 0 {
+				return nil, false
+			}
+		case ',':
+			if depth == 0 {
+				out = append(out, bytes.TrimSpace(content[from:i]))
+				from = i + 1
+			}
+		}
+	}
+	last := bytes.TrimSpace(content[from : len(content)-1])
+	if depth != 0 || len(last) == 0 && len(out) > 0 {
+		return nil, false
+	}
+	if len(last) > 0 {
+		out = append(out, last)
+	}
+	return out, true
+}
+
+// endOfString finds the quotation mark that ends the JSON string which goes on at i; below zero there is none.
+func endOfString(b []byte, i int) int {
+	for {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return -1
+		}
+		escapes := 0
+		for k := i + n - 1; k >= i && b[k] == '\\'; k-- {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i + n
+		}
+		i += n + 1
+	}
+}
