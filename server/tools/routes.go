@@ -108,10 +108,12 @@ type ToolTrialBody struct {
 	Offered     bool         `json:"offered" doc:"Whether the tool is active and the tenant's settings let its sessions use it"`
 }
 
+// ToolPath names a tool.
+type ToolPath struct {
+	Tool string `path:"tool" maxLength:"64" doc:"The tool's id or name"`
+}
+
 type (
-	toolPath struct {
-		Tool string `path:"tool" maxLength:"64" doc:"The tool's id or name"`
-	}
 	listIn struct {
 		api.PageParams
 		Source string `query:"source" enum:"builtin,http,mcp" doc:"Only those from there"`
@@ -121,12 +123,12 @@ type (
 		Body CreateToolRequest
 	}
 	updateIn struct {
-		toolPath
+		ToolPath
 		IfMatch string `header:"If-Match" doc:"The ETag of the version to change"`
 		Body    UpdateToolRequest
 	}
 	testIn struct {
-		toolPath
+		ToolPath
 		api.Idempotent
 		Body *TestToolRequest `required:"false"`
 	}
@@ -166,7 +168,7 @@ func (r Routes) update(ctx context.Context, in *updateIn) (*toolOut, error) {
 	return r.answer(ctx, t, err)
 }
 
-func (r Routes) delete(ctx context.Context, in *toolPath) (*none, error) {
+func (r Routes) delete(ctx context.Context, in *ToolPath) (*none, error) {
 	return nil, r.Set.Delete(ctx, auth.From(ctx).TenantID, in.Tool)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/clawless/clawless/server/cache"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/guard"
 	"github.com/clawless/clawless/server/seal"
 	"github.com/clawless/clawless/server/tool"
 	"github.com/clawless/clawless/server/tool/credential"
@@ -23,10 +24,10 @@ import (
 // SetOptions are what a Set needs from the rest of the server.
 type SetOptions struct {
 	DB *db.DB
-	// Client reaches tenants' endpoints, and decides at dial time which addresses may be reached.
-	Client *http.Client
-	// Private says which addresses of private networks may be reached. It may be nil: none.
+	// Private says which addresses beside the public ones may be reached, as guard.Prefixes does. It may be nil: none.
 	Private func(netip.Addr) bool
+	// Blocked is told of each request that is refused for where it leads, with the host: hash it before it goes to a log. It may be nil.
+	Blocked func(host, reason string)
 	// Box opens and seals secrets, as seal.Source does.
 	Box func() (*seal.Box, error)
 	// Reserved reports whether a name belongs to the server's own tools.
@@ -42,6 +43,7 @@ type SetOptions struct {
 // Set gathers what a turn may use of its tenant's own tools. It is safe for concurrent use; Close ends its connections.
 type Set struct {
 	options SetOptions
+	client  *http.Client // for HTTP tools
 	pool    *mcp.Pool
 	servers *servers.Keeper
 	cache   *cache.Cache[[]tool.Tool]
@@ -54,15 +56,20 @@ const (
 
 // NewSet makes a set without connections.
 func NewSet(o SetOptions) *Set {
-	s := &Set{options: o, cache: cache.New[[]tool.Tool](maxCached, cached)}
+	// Calls are bounded by their contexts, and answers by those who read them; a stream of notices has no end.
+	unbounded := guard.Options{Timeout: -1, MaxBody: -1, Allow: o.Private, Blocked: o.Blocked}
+	s := &Set{options: o, client: guard.Client(unbounded), cache: cache.New[[]tool.Tool](maxCached, cached)}
 	s.servers = &servers.Keeper{DB: o.DB, Box: o.Box, Audit: o.Audit, Free: s.freeForMCP, Private: o.Private, Changed: s.changed, Log: o.Log}
-	s.pool = mcp.NewPool(mcp.Options{Client: o.Client, Version: o.Version, Changed: s.servers.Due})
+	s.pool = mcp.NewPool(mcp.Options{Client: guard.Client(unbounded), Version: o.Version, Changed: s.servers.Due})
 	s.servers.Pool = s.pool
 	return s
 }
 
 // Close ends the connections to MCP servers; calls under way fail.
-func (s *Set) Close() { s.pool.Close() }
+func (s *Set) Close() {
+	s.pool.Close()
+	s.client.CloseIdleConnections()
+}
 
 // Forget drops what is remembered of a tenant's tools, which then are read anew.
 func (s *Set) Forget(tenantID string) { s.cache.Delete(tenantID) }
@@ -125,7 +132,7 @@ func (s *Set) http(t Tool, active bool) (*httptool.Tool, error) {
 	c := credential.Credential{Kind: t.Auth, Name: t.AuthName}
 	secret, broken := s.open(t)
 	c.Secret = secret
-	return httptool.New(t.definition(), c, s.options.Client, func(ctx context.Context) error {
+	return httptool.New(t.definition(), c, s.client, func(ctx context.Context) error {
 		if broken != nil {
 			return fmt.Errorf("%s cannot be called: its secret cannot be opened; a person has to set it again", t.Name)
 		}

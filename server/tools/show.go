@@ -93,7 +93,7 @@ func parseCursor(cursor string) (string, error) {
 	return string(b[1:]), nil
 }
 
-func (r Routes) get(ctx context.Context, in *toolPath) (*toolOut, error) {
+func (r Routes) get(ctx context.Context, in *ToolPath) (*toolOut, error) {
 	var t Tool
 	err := r.DB.Read(ctx, func(q db.Querier) (err error) {
 		t, err = Get(ctx, q, db.TenantOf(auth.From(ctx).TenantID), in.Tool)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/clawless/clawless/server/guard"
 	"github.com/clawless/clawless/server/tool"
 	"github.com/clawless/clawless/server/tool/credential"
 )
@@ -149,7 +150,7 @@ func (t *Tool) failure(ctx context.Context, err error) error {
 		return ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return fmt.Errorf("the endpoint of %s did not answer in time: %w", t.definition.Name, context.DeadlineExceeded)
-	case errors.Is(err, credential.ErrElsewhere), isBlocked(err):
+	case errors.Is(err, credential.ErrElsewhere), errors.Is(err, guard.ErrBlocked):
 		return &Refused{t.definition.Name, err}
 	}
 	return fmt.Errorf("the endpoint of %s could not be reached: %s", t.definition.Name, kind(err))

@@ -11,6 +11,7 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/clawless/clawless/server/guard"
 	"github.com/clawless/clawless/server/tool/credential"
 )
 
@@ -71,7 +72,7 @@ func told(err error, e Endpoint) string {
 		return errClosed.Error()
 	case errors.Is(err, credential.ErrElsewhere):
 		return credential.ErrElsewhere.Error()
-	case isBlocked(err):
+	case errors.Is(err, guard.ErrBlocked):
 		return "its address is in a network that tools may not reach"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "it did not answer in time"

@@ -48,12 +48,14 @@ type ApprovalList struct {
 	Data []ApprovalBody `json:"data" nullable:"false"`
 }
 
+// RunPath names a run.
+type RunPath struct {
+	Run string `path:"run" maxLength:"64" doc:"The run's id"`
+}
+
 type (
-	runPath struct {
-		Run string `path:"run" maxLength:"64" doc:"The run's id"`
-	}
 	decideIn struct {
-		runPath
+		RunPath
 		api.Idempotent
 		Body ApproveRequest
 	}
@@ -90,7 +92,7 @@ func (r Routes) decide(ctx context.Context, in *decideIn) (*approvalOut, error) 
 	return &approvalOut{Body: wire(ctx, a)}, nil
 }
 
-func (r Routes) list(ctx context.Context, in *runPath) (*listOut, error) {
+func (r Routes) list(ctx context.Context, in *RunPath) (*listOut, error) {
 	p := auth.From(ctx)
 	t := db.TenantOf(p.TenantID)
 	var rows []Approval

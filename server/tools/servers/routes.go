@@ -69,29 +69,33 @@ type ApproveMCPToolRequest struct {
 	Effect string `json:"effect,omitempty" enum:"read,write,send" default:"send" doc:"The worst that a call can do; the server's own word on it is only a hint"`
 }
 
+// ServerPath names a server.
+type ServerPath struct {
+	Server string `path:"server" maxLength:"64" doc:"The server's id or name"`
+}
+
+// ToolPath names a tool of a server.
+type ToolPath struct {
+	ServerPath
+	Name string `path:"name" maxLength:"128" doc:"The tool's name in the server's words"`
+}
+
 type (
-	serverPath struct {
-		Server string `path:"server" maxLength:"64" doc:"The server's id or name"`
-	}
-	toolPath struct {
-		serverPath
-		Name string `path:"name" maxLength:"128" doc:"The tool's name in the server's words"`
-	}
 	createIn struct {
 		api.Idempotent
 		Body CreateMCPServerRequest
 	}
 	refreshIn struct {
-		serverPath
+		ServerPath
 		api.Idempotent
 	}
 	approveIn struct {
-		toolPath
+		ToolPath
 		api.Idempotent
 		Body ApproveMCPToolRequest
 	}
 	disableIn struct {
-		toolPath
+		ToolPath
 		api.Idempotent
 	}
 	serverOut struct{ Body MCPServerBody }
@@ -136,12 +140,12 @@ func (r Routes) list(ctx context.Context, in *api.PageParams) (*listOut, error) 
 	return &listOut{Body: api.PageOf(rows, in.Limit, r.wire, func(s Server) string { return api.TimeCursor(s.CreatedAt.Time, s.ID) })}, nil
 }
 
-func (r Routes) get(ctx context.Context, in *serverPath) (*serverOut, error) {
+func (r Routes) get(ctx context.Context, in *ServerPath) (*serverOut, error) {
 	s, err := r.Keeper.get(ctx, auth.From(ctx).TenantID, in.Server)
 	return r.answer(s, err)
 }
 
-func (r Routes) delete(ctx context.Context, in *serverPath) (*none, error) {
+func (r Routes) delete(ctx context.Context, in *ServerPath) (*none, error) {
 	return nil, r.Keeper.Remove(ctx, auth.From(ctx).TenantID, in.Server)
 }
 
@@ -150,7 +154,7 @@ func (r Routes) refresh(ctx context.Context, in *refreshIn) (*serverOut, error) 
 	return r.answer(s, err)
 }
 
-func (r Routes) tools(ctx context.Context, in *serverPath) (*toolsOut, error) {
+func (r Routes) tools(ctx context.Context, in *ServerPath) (*toolsOut, error) {
 	rows, err := r.Keeper.tools(ctx, auth.From(ctx).TenantID, in.Server)
 	if err != nil {
 		return nil, err

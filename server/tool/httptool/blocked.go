@@ -1,3 +1,0 @@
-package httptool
-
-func isBlocked(error) bool { return false }

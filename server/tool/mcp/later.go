@@ -1,3 +1,0 @@
-package mcp
-
-func isBlocked(error) bool { return false }
