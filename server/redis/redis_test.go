@@ -74,7 +74,7 @@ func TestStreams(t *testing.T) {
 		t.Errorf("a stream that is not there goes on: %v", err)
 	}
 	for range 2 {
-		if err := add(t, c, redis.Chunk{Stream: "s", Fresh: true, Entries: numbered(1, 3), Set: "set", Keep: time.Minute}); err != nil {
+		if err := add(t, c, redis.Chunk{Stream: "s", Fresh: true, Entries: numbered(1, 3), Shelf: "shelf", Noted: time.Hour, Keep: time.Minute}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -98,10 +98,10 @@ func TestStreams(t *testing.T) {
 	if missing, err := c.Missing(ctx, []string{"x", "s", "y"}); err != nil || fmt.Sprint(missing) != "[x y]" {
 		t.Errorf("%v, %v", missing, err)
 	}
-	if err := c.RemoveSet(ctx, "set"); err != nil {
+	if err := c.RemoveShelf(ctx, "shelf"); err != nil {
 		t.Fatal(err)
 	}
-	if missing, err := c.Missing(ctx, []string{"s", "set"}); err != nil || len(missing) != 2 {
+	if missing, err := c.Missing(ctx, []string{"s", "shelf"}); err != nil || len(missing) != 2 {
 		t.Errorf("%v, %v", missing, err)
 	}
 	for _, name := range []string{"a*:1", "a*:2", "ab:1"} {
@@ -115,7 +115,7 @@ func TestStreams(t *testing.T) {
 	if missing, err := c.Missing(ctx, []string{"a*:1", "a*:2", "ab:1"}); err != nil || fmt.Sprint(missing) != "[a*:1 a*:2]" {
 		t.Errorf("%v, %v", missing, err)
 	}
-	if err := add(t, c, redis.Chunk{Stream: "brief", Fresh: true, Entries: numbered(1, 1), Set: "briefs", Keep: time.Millisecond}); err != nil {
+	if err := add(t, c, redis.Chunk{Stream: "brief", Fresh: true, Entries: numbered(1, 1), Shelf: "briefs", Noted: time.Millisecond, Keep: time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "a stream to expire", func() bool { m, err := c.Missing(ctx, []string{"brief", "briefs"}); return err == nil && len(m) == 2 })

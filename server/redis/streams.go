@@ -23,7 +23,8 @@ type Chunk struct {
 	Entries []Entry
 	Fresh   bool          // what the stream has is thrown away first; without it the stream must be there
 	Keep    time.Duration // how long the stream is kept from now on; zero leaves that as it is
-	Set     string        // a set in which the stream's name is noted, and which is kept as long; empty for none
+	Shelf   string        // where the stream's name is noted, to be removed with others; empty for nowhere
+	Noted   time.Duration // how long the note is kept
 }
 
 // ErrGone says that a stream that was to be continued is no longer there: Redis has forgotten it. It has to be written from its first entry on.
@@ -44,14 +45,14 @@ func (c *Client) Append(ctx context.Context, chunks []Chunk) []error {
 		for j, e := range ch.Entries {
 			adds[i] = append(adds[i], pipe.XAdd(ctx, &goredis.XAddArgs{Stream: key, NoMkStream: !ch.Fresh || j > 0, ID: number(e.Number), Values: []any{"e", e.Data}}))
 		}
-		if ch.Set != "" {
-			pipe.SAdd(ctx, c.prefix+ch.Set, ch.Stream)
-		}
 		if ch.Keep > 0 {
 			pipe.PExpire(ctx, key, ch.Keep)
-			if ch.Set != "" {
-				pipe.PExpire(ctx, c.prefix+ch.Set, ch.Keep)
-			}
+		}
+		if ch.Shelf != "" {
+			shelf, now := c.prefix+ch.Shelf, time.Now()
+			pipe.ZAdd(ctx, shelf, goredis.Z{Score: float64(now.Unix()), Member: ch.Stream})
+			pipe.ZRemRangeByScore(ctx, shelf, "-inf", strconv.FormatInt(now.Add(-ch.Noted).Unix(), 10))
+			pipe.PExpire(ctx, shelf, ch.Noted)
 		}
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
@@ -171,15 +172,15 @@ func (c *Client) Missing(ctx context.Context, streams []string) ([]string, error
 	return out, nil
 }
 
-// RemoveSet removes a set and the streams that are noted in it.
-func (c *Client) RemoveSet(ctx context.Context, set string) error {
+// RemoveShelf removes the streams that are noted on a shelf, and the shelf.
+func (c *Client) RemoveShelf(ctx context.Context, shelf string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	names, err := c.main.SMembers(ctx, c.prefix+set).Result()
+	names, err := c.main.ZRange(ctx, c.prefix+shelf, 0, -1).Result()
 	if err != nil {
-		return fmt.Errorf("read a set: %w", err)
+		return fmt.Errorf("read a shelf: %w", err)
 	}
-	keys := []string{c.prefix + set}
+	keys := []string{c.prefix + shelf}
 	for _, n := range names {
 		keys = append(keys, c.prefix+n)
 	}

@@ -1,35 +1,72 @@
 package runs
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/redis"
+	"github.com/clawless/clawless/server/sse"
 )
+
+// Bus carries words between the servers that share a Redis; redis.Bus is one.
+type Bus interface {
+	Publish(topic, key string)
+	Subscribe(topic string, fn func(key string))
+}
+
+// Options say what a hub keeps, and where. The zero value keeps finished runs for ten minutes in 64 MiB of memory and drops those that have no room.
+type Options struct {
+	Retention time.Duration // of a finished run's events
+	MaxBytes  int64         // of the memory that all finished runs' events take together
+	DB        *db.DB        // where events go that have no room in memory, or whose server stops; nil drops them
+	Early     bool          // write every finished run's events to DB at once: for several servers on one database without a Redis
+	Redis     *redis.Client // where other servers find the events of runs, live and finished; nil: nowhere
+	Bus       Bus           // through which runs are cancelled and forgotten on other servers; nil with no Redis
+	Beat      time.Duration // after which a silent stream gives a sign of life; zero takes sse.BeatEvery
+	Log       *slog.Logger  // nil discards
+}
 
 // Hub holds the runs of this process: those under way, and the finished ones whose events are still kept.
 type Hub struct {
-	retention time.Duration
-	maxBytes  int64
+	opts   Options
+	mirror *mirror // nil without Redis
 
 	mu       sync.Mutex
 	runs     map[string]*Live // all of them, by id
 	active   map[string]*Live // those under way
 	finished []*Live          // the others, oldest first
+	early    []*Live          // finished ones that are to be stored
 	kept     int64            // bytes of the finished ones' logs
+	storing  *Live            // that is being written to the database
+	paused   bool             // the last attempt failed; the next sweep tries again
+	logged   bool             // that it failed
 	draining bool
-	wg       sync.WaitGroup
+	wg       sync.WaitGroup // of runs
+	spills   sync.WaitGroup
+
+	stored, dropped, failed atomic.Uint64
 }
 
-// Live is a run in this process.
+// Live is a run whose events can be read here.
 type Live struct {
 	Run    Run
 	Log    *Log
+	beat   time.Duration
 	cancel context.CancelCauseFunc
-	done   chan struct{} // closed when its goroutine has settled everything
+	done   chan struct{} // closed when its goroutine has settled everything; nil for a run of another server
 	until  time.Time     // when a finished one is dropped
 	size   int64         // of a finished one's log
+	safe   bool          // it is in the database
+	copied copied        // what Redis has of it
+	gone   atomic.Bool   // it is not kept any more
 }
 
 // Why a run's context ended; the goroutine reads it with context.Cause.
@@ -38,9 +75,33 @@ var (
 	ErrShutdown  = fault.New(fault.RunInterrupted, "the server stopped before the answer was complete; send the turn again")
 )
 
-// NewHub makes a hub that keeps finished runs' events for retention, and at most maxBytes of them.
+// NewHub makes a hub of one process that keeps finished runs' events for retention, and at most maxBytes of them.
 func NewHub(retention time.Duration, maxBytes int64) *Hub {
-	return &Hub{retention: retention, maxBytes: maxBytes, runs: map[string]*Live{}, active: map[string]*Live{}}
+	return New(Options{Retention: retention, MaxBytes: maxBytes})
+}
+
+// New makes a hub. With a Redis the caller closes it, before the Redis and its bus.
+func New(o Options) *Hub {
+	o.Retention, o.MaxBytes, o.Beat = cmp.Or(o.Retention, 10*time.Minute), cmp.Or(o.MaxBytes, 64<<20), cmp.Or(o.Beat, sse.BeatEvery)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &Hub{opts: o, runs: map[string]*Live{}, active: map[string]*Live{}}
+	if o.Redis != nil {
+		h.mirror = newMirror(o)
+	}
+	if o.Bus != nil {
+		o.Bus.Subscribe(topic, h.hear)
+	}
+	return h
+}
+
+// Close ends the copying to Redis; what is not there by then other servers do not see.
+func (h *Hub) Close() {
+	if h.mirror != nil {
+		h.mirror.close()
+	}
+	h.spills.Wait()
 }
 
 // Start runs fn in a goroutine of its own under a context that no connection ends. fn must append Done or Failure to the log before it returns.
@@ -52,7 +113,10 @@ func (h *Hub) Start(ctx context.Context, r Run, fn func(context.Context, *Live))
 		return nil, fault.New(fault.ShuttingDown, "the server is shutting down; try again in some seconds")
 	}
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	l := &Live{Run: r, Log: newLog(), cancel: cancel, done: make(chan struct{})}
+	l := &Live{Run: r, Log: newLog(), beat: h.opts.Beat, cancel: cancel, done: make(chan struct{})}
+	if h.mirror != nil {
+		l.Log.added = func() { h.mirror.mark(l) }
+	}
 	h.runs[r.ID], h.active[r.ID] = l, l
 	h.wg.Add(1)
 	go func() {
@@ -67,7 +131,7 @@ func (h *Hub) Start(ctx context.Context, r Run, fn func(context.Context, *Live))
 
 // Over makes a run that is over and in no hub: fill appends its events, the last of which is Done or Failure.
 func Over(r Run, fill func(*Log)) *Live {
-	l := &Live{Run: r, Log: newLog(), cancel: func(error) {}, done: make(chan struct{})}
+	l := &Live{Run: r, Log: newLog(), beat: sse.BeatEvery, cancel: func(error) {}, done: make(chan struct{})}
 	fill(l.Log)
 	close(l.done)
 	return l
@@ -113,13 +177,13 @@ func (h *Hub) StopWhere(match func(Run) bool, cause error) {
 	}
 }
 
-// Cancel stops a run and waits until it has settled or ctx ends. A finished one stays as it is.
+// Cancel stops a run and waits until it has settled or ctx ends. A finished one stays as it is, and one of another server too: Hub.Stop is for those.
 func (l *Live) Cancel(ctx context.Context) error {
 	l.cancel(ErrCancelled)
 	return l.Wait(ctx)
 }
 
-// Wait returns when the run has settled.
+// Wait returns when the run has settled. Of another server's run that is not known here, so that Wait ends with ctx.
 func (l *Live) Wait(ctx context.Context) error {
 	select {
 	case <-l.done:
@@ -129,36 +193,7 @@ func (l *Live) Wait(ctx context.Context) error {
 	}
 }
 
-func (h *Hub) finish(l *Live) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := time.Now()
-	l.until, l.size = now.Add(h.retention), l.Log.size()
-	delete(h.active, l.Run.ID)
-	h.finished = append(h.finished, l)
-	h.kept += l.size
-	h.dropLocked(now)
-}
-
-// Sweep drops finished runs whose time is over; it is a periodic job.
-func (h *Hub) Sweep(context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.dropLocked(time.Now())
-	return nil
-}
-
-func (h *Hub) dropLocked(now time.Time) {
-	for len(h.finished) > 0 && (!h.finished[0].until.After(now) || h.kept > h.maxBytes) {
-		l := h.finished[0]
-		h.kept -= l.size
-		delete(h.runs, l.Run.ID)
-		h.finished[0] = nil
-		h.finished = h.finished[1:]
-	}
-}
-
-// Drain refuses new runs, gives those under way until ctx ends, then stops them and waits until they have settled, LastWait at most.
+// Drain refuses new runs, gives those under way until ctx ends, then stops them and waits until they have settled, LastWait at most. Keep is to follow.
 func (h *Hub) Drain(ctx context.Context) {
 	h.mu.Lock()
 	h.draining = true
@@ -182,3 +217,68 @@ func (h *Hub) Drain(ctx context.Context) {
 
 // LastWait is how long work that was told to stop may take to settle when the server ends. What takes longer is left behind: the next start puts it right.
 const LastWait = 15 * time.Second
+
+// topic is that of the hubs on the bus. Their words are verbs with arguments, zero bytes between them.
+const topic = "runs"
+
+// word joins what hubs tell each other.
+func word(words ...string) string { return strings.Join(words, "\x00") }
+
+// Stop tells the server that has a run under way, wherever it is, to cancel it. It reports nothing: the run's row says when it is done.
+func (h *Hub) Stop(r Run) {
+	said := word("cancel", r.TenantID, r.ID)
+	h.hear(said)
+	if h.opts.Bus != nil {
+		h.opts.Bus.Publish(topic, said)
+	}
+}
+
+// Forget drops the events of finished runs of these sessions, or with none of the whole tenant, here, in Redis and on every other server. Runs under way go on, and
+// are not kept. It is for sessions that were deleted; their rows are deleted with them. An error says that Redis still has some, until their time is over.
+func (h *Hub) Forget(ctx context.Context, tenantID string, sessions ...string) error {
+	h.forget(tenantID, sessions)
+	if h.opts.Bus != nil {
+		h.opts.Bus.Publish(topic, word(append([]string{"forget", tenantID}, sessions...)...))
+	}
+	if h.mirror == nil {
+		return nil
+	}
+	return h.mirror.remove(ctx, tenantID, sessions)
+}
+
+func (h *Hub) forget(tenantID string, sessions []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	theirs := func(l *Live) bool {
+		return l.Run.TenantID == tenantID && (len(sessions) == 0 || slices.Contains(sessions, l.Run.SessionID))
+	}
+	h.removeLocked(theirs)
+	for _, l := range h.active {
+		if theirs(l) {
+			l.gone.Store(true)
+		}
+	}
+}
+
+// hear does what another server asks for. An empty word says that some may have been missed: then Redis may have lost what it had, too.
+func (h *Hub) hear(said string) {
+	words := strings.Split(said, "\x00")
+	switch {
+	case said == "" && h.mirror != nil:
+		h.mirror.check(h.all())
+	case words[0] == "cancel" && len(words) == 3:
+		h.StopWhere(func(r Run) bool { return r.TenantID == words[1] && r.ID == words[2] }, ErrCancelled)
+	case words[0] == "forget" && len(words) > 1:
+		h.forget(words[1], words[2:])
+	}
+}
+
+func (h *Hub) all() []*Live {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := make([]*Live, 0, len(h.runs))
+	for _, l := range h.runs {
+		out = append(out, l)
+	}
+	return out
+}

@@ -58,7 +58,7 @@ func TestHubKeepsWhatItMay(t *testing.T) {
 	if len(h.runs) != 0 || len(h.finished) != 0 || h.kept != 0 {
 		t.Errorf("a log over the whole bound is not kept: %d runs, %d bytes", len(h.runs), h.kept)
 	}
-	h.retention = 0
+	h.opts.Retention = 0
 	finished(t, start(t, h, "brief", func(_ context.Context, l *Live) { l.Log.Append(Done, nil) }))
 	if err := h.Sweep(t.Context()); err != nil || len(h.runs) != 0 || h.kept != 0 {
 		t.Errorf("%d runs are left", len(h.runs))

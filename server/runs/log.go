@@ -28,6 +28,9 @@ type Event struct {
 
 // Log is the event log of one run: one writer, any number of readers. It is bounded by the answer's own limits.
 type Log struct {
+	added func()                                                         // is told of each append; may be nil
+	far   func(ctx context.Context, after int64) iter.Seq2[Event, error] // reads a run of another server; nil for one of this
+
 	mu     sync.Mutex
 	events []Event
 	bytes  int64
@@ -40,27 +43,44 @@ func newLog() *Log { return &Log{} }
 // Append adds an event; after Done or Failure it does nothing.
 func (l *Log) Append(kind EventKind, data []byte) { l.add(Event{Kind: kind, Data: data}) }
 
+// fill gives a new log all its events.
+func (l *Log) fill(events []Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events, l.closed = events, true
+}
+
 // Fail ends the log with a failure and its envelope.
 func (l *Log) Fail(err error, envelope []byte) { l.add(Event{Kind: Failure, Data: envelope, Err: err}) }
 
 func (l *Log) add(e Event) {
+	if l.append(e) && l.added != nil {
+		l.added()
+	}
+}
+
+func (l *Log) append(e Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return
+		return false
 	}
 	e.Sequence = int64(len(l.events)) + 1
 	l.events = append(l.events, e)
 	l.bytes += int64(len(e.Data)) + 64
-	l.closed = e.Kind == Done || e.Kind == Failure
+	l.closed = e.last()
 	if l.wake != nil {
 		close(l.wake)
 		l.wake = nil
 	}
+	return true
 }
 
 // Read yields the events after a sequence as they come and ends after the last one. Leaving the range or cancelling ctx stops only this reader.
 func (l *Log) Read(ctx context.Context, after int64) iter.Seq2[Event, error] {
+	if l.far != nil {
+		return l.far(ctx, after)
+	}
 	return func(yield func(Event, error) bool) {
 		for {
 			batch, wake, closed := l.next(after)
@@ -106,7 +126,7 @@ func (l *Log) size() int64 {
 	return l.bytes
 }
 
-// Len is how many events there are so far.
+// Len is how many events there are so far; zero where that is not known here.
 func (l *Log) Len() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

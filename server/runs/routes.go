@@ -3,7 +3,6 @@ package runs
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
-	"github.com/clawless/clawless/server/sse"
 )
 
 // Routes lets those who may see a run read it, follow it and stop it.
@@ -103,7 +101,7 @@ func (r Routes) Register(a *api.API) {
 	api.Handle(a, may, huma.Operation{OperationID: "cancel-run", Method: "POST", Path: "/v1/runs/{run}/cancel", Tags: []string{"runs"},
 		Summary: "Stop a run and the provider's work; what was answered is kept and billed"}, r.cancel)
 	stream := huma.Operation{OperationID: "stream-run", Method: "GET", Path: "/v1/runs/{run}/stream", Summary: "Follow a run's events, live or finished", Tags: []string{"runs"},
-		Description: "The same frames as POST /v1/chat/completions, each with an id; a connection that was cut goes on with Last-Event-ID.",
+		Description: "The same frames as POST /v1/chat/completions, each with an id; a connection that was cut goes on with Last-Event-ID. Chunks with an empty delta and no id are signs of life.",
 		Responses: map[string]*huma.Response{"200": {Description: "Events until data: [DONE] or one error frame.", Content: map[string]*huma.MediaType{
 			"text/event-stream": {Schema: &huma.Schema{Type: "string", Extensions: map[string]any{"x-sse-event": "ChatChunk"}}}}}}}
 	api.Handle(a, may, stream, r.stream)
@@ -147,6 +145,7 @@ func (r Routes) cancel(ctx context.Context, in *RunPath) (*runOut, error) {
 	}
 	run, err := r.read(ctx, in.Run)
 	if err == nil && run.Status == Running {
+		r.Hub.Stop(run)
 		run, err = r.cancelElsewhere(ctx, run)
 	}
 	if err != nil {
@@ -156,22 +155,19 @@ func (r Routes) cancel(ctx context.Context, in *RunPath) (*runOut, error) {
 }
 
 const (
-	elsewhere = 10 * time.Second // for another server to stop a run
-	lookAgain = 200 * time.Millisecond
+	elsewhere = 10 * time.Second       // for another server to stop a run
+	lookAgain = 200 * time.Millisecond // at most; at first it is asked sooner
 )
 
-// cancelElsewhere has a run stopped by the server that has it.
+// cancelElsewhere waits for the server that has the run, which was told through the bus, and is asked through the row in case that it did not hear.
 func (r Routes) cancelElsewhere(ctx context.Context, run Run) (Run, error) {
 	err := r.DB.Write(ctx, func(q db.Querier) error { return Ask(ctx, q, db.TenantOf(run.TenantID), run.ID) })
 	if err != nil {
 		return run, err
 	}
-	tick := time.NewTicker(lookAgain)
-	defer tick.Stop()
-	for patience := time.Now().Add(elsewhere); time.Now().Before(patience); {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+	wait := lookAgain / 16
+	for patience := time.Now().Add(elsewhere); time.Now().Before(patience); wait = min(2*wait, lookAgain) {
+		if pause(ctx, wait); ctx.Err() != nil {
 			return run, ctx.Err()
 		}
 		if run, err = r.read(ctx, run.ID); err != nil || run.Status != Running {
@@ -190,19 +186,15 @@ func (r Routes) stream(ctx context.Context, in *streamIn) (*streamOut, error) {
 		}
 		after = n
 	}
-	p := auth.From(ctx)
 	run, err := r.read(ctx, in.Run) // also of a run that is held here: its session may have been deleted
 	if err != nil {
 		return nil, err
 	}
-	l, ok := r.Hub.Get(p.TenantID, p.VisitorID, in.Run)
-	if !ok {
-		if run.Status == Running {
-			return nil, fault.New(fault.Conflict, "this run is under way on another server; follow it there").WithRetryAfter(time.Second)
-		}
-		return nil, expired()
+	l, err := r.Hub.Find(ctx, run)
+	if err != nil {
+		return nil, err
 	}
-	if after > l.Log.Len() {
+	if l.Log.far == nil && after > l.Log.Len() {
 		return nil, fault.New(fault.InvalidRequest, "Last-Event-ID is not the number of an event of this run").WithParam("Last-Event-ID")
 	}
 	api.SetHeader(ctx, "Clawless-Run-Id", l.Run.ID)
@@ -210,35 +202,6 @@ func (r Routes) stream(ctx context.Context, in *streamIn) (*streamOut, error) {
 		_, w := humago.Unwrap(hc)
 		Follow(ctx, w, l, after, r.WriteTimeout, true, true)
 	}}, nil
-}
-
-// Follow writes a run's events after a sequence to w until they end, the reader leaves or one write takes longer than timeout.
-func Follow(ctx context.Context, w http.ResponseWriter, l *Live, after int64, timeout time.Duration, withIDs, withUsage bool) {
-	out := sse.Start(w, timeout)
-	if withIDs && out.Retry(time.Second) != nil {
-		return
-	}
-	for e, err := range l.Log.Read(ctx, after) {
-		if err != nil || WriteEvent(out, e, withIDs, withUsage) != nil {
-			return // the reader left; the run goes on without it
-		}
-	}
-}
-
-// WriteEvent writes one event as the chat dialect shows it.
-func WriteEvent(out *sse.Writer, e Event, withID, withUsage bool) error {
-	id := int64(0)
-	if withID {
-		id = e.Sequence
-	}
-	switch {
-	case e.Kind == Answer, e.Kind == Usage && !withUsage:
-		return nil
-	case e.Kind == Done:
-		return out.Data(id, []byte("[DONE]"))
-	default:
-		return out.Data(id, e.Data)
-	}
 }
 
 func wire(ctx context.Context, r Run) RunBody {

@@ -34,6 +34,38 @@ var (
 		WHERE status = 'running' AND (:all = 1 OR lease_until < :now)`)
 )
 
+// Events of finished runs that this process does not keep in memory.
+var (
+	insertEvents = db.Scoped("runs.insert_events", `INSERT INTO run_events (tenant_id, run_id, count, events, expires_at)
+		VALUES (:tenant_id, :run_id, :count, :events, :expires_at) ON CONFLICT (tenant_id, run_id) DO NOTHING`)
+	getEvents = db.Scoped("runs.get_events", `SELECT count, events FROM run_events WHERE tenant_id = :tenant_id AND run_id = :run_id AND expires_at > :now`)
+
+	// Every server drops what all tenants' runs have left.
+	sweepEvents = db.System("runs.sweep_events", `DELETE FROM run_events WHERE expires_at <= :now`)
+)
+
+func putEvents(ctx context.Context, q db.Querier, r Run, count int, data []byte, until time.Time) error {
+	_, err := insertEvents.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"run_id": r.ID, "count": count, "events": data, "expires_at": db.At(until)})
+	return err
+}
+
+// takeEvents reads a finished run's events; not_found when they are not there.
+func takeEvents(ctx context.Context, q db.Querier, r Run, now time.Time) ([]Event, error) {
+	var packed struct {
+		Count  int    `db:"count"`
+		Events []byte `db:"events"`
+	}
+	if err := getEvents.Get(ctx, q, db.TenantOf(r.TenantID), &packed, db.Args{"run_id": r.ID, "now": db.At(now)}); err != nil {
+		return nil, err
+	}
+	return unpack(packed.Events, packed.Count)
+}
+
+func dropEvents(ctx context.Context, q db.Querier, now time.Time) error {
+	_, err := sweepEvents.Exec(ctx, q, db.Args{"now": db.At(now)})
+	return err
+}
+
 type row struct {
 	ID           string          `db:"id"`
 	TenantID     string          `db:"tenant_id"`
