@@ -225,6 +225,7 @@ func TestTrial(t *testing.T) {
 		r.want(201, nil, "POST", "/v1/tools", definition("order", url+"/orders/{id}", orderSchema+`,"auth":"bearer","secret":"`+secret+`","status":"disabled"`))
 		r.want(201, nil, "POST", "/v1/tools", definition("away", url+"/away", ""))
 		r.want(201, nil, "POST", "/v1/tools", definition("hidden", "http://127.0.0.1:1/", ""))
+		r.want(201, nil, "POST", "/v1/tools", definition("inside", "https://169.254.169.254/latest", ""))
 		var trial ToolTrialBody
 		r.want(200, &trial, "POST", "/v1/tools/order/test", `{"arguments":{"id":"7"}}`)
 		if trial.Status != "done" || trial.HTTPStatus != 200 || !strings.Contains(trial.Result, "[secret]") || trial.Offered || len(trial.Taint) != 1 || trial.ResultBytes != int64(len(trial.Result)) {
@@ -235,11 +236,12 @@ func TestTrial(t *testing.T) {
 			{"order", `{}`, "refused", "arguments", "id: is missing"},
 			{"order", ``, "refused", "arguments", "id: is missing"},
 			{"away", ``, "refused", "address", "redirects to another host"},
+			{"inside", ``, "refused", "address", "may not reach"},
 			{"hidden", ``, "failed", "", "no connection"},
 		} {
 			trial = ToolTrialBody{}
 			r.want(200, &trial, "POST", "/v1/tools/"+c.tool+"/test", c.body)
-			if trial.Status != c.status || trial.Layer != c.layer || !strings.Contains(trial.Error, c.message) || strings.Contains(trial.Error, "zzz") || trial.Offered != (c.tool == "away") {
+			if trial.Status != c.status || trial.Layer != c.layer || !strings.Contains(trial.Error, c.message) || strings.Contains(trial.Error, "zzz") || trial.Offered != (c.tool == "away" || c.tool == "inside") {
 				t.Errorf("%s %s: %+v", c.tool, c.body, trial)
 			}
 		}
@@ -253,8 +255,8 @@ func TestTrial(t *testing.T) {
 			Data []executions.ToolExecutionBody `json:"data"`
 		}
 		r.want(200, &page, "GET", "/v1/tool-executions", "")
-		if len(page.Data) != 6 || page.Data[0].Status != "failed" || page.Data[1].Decision != "denied" || page.Data[1].Layer != "address" || page.Data[5].Status != "done" ||
-			string(page.Data[5].Arguments) != `{"id":"7"}` || page.Data[5].RunID != "" || page.Data[5].SessionID != "" {
+		if len(page.Data) != 7 || page.Data[0].Status != "failed" || page.Data[1].Decision != "denied" || page.Data[1].Layer != "address" || page.Data[6].Status != "done" ||
+			string(page.Data[6].Arguments) != `{"id":"7"}` || page.Data[6].RunID != "" || page.Data[6].SessionID != "" {
 			t.Errorf("%+v", page.Data)
 		}
 		r.want(200, &page, "GET", "/v1/tool-executions", "", as("key", r.b, "key_2")...)

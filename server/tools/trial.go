@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -50,6 +51,7 @@ func (r Routes) test(ctx context.Context, in *testIn) (*trialOut, error) {
 	default:
 		if res, err = tool.Run(ctx, subject, c); err != nil {
 			body.Status, body.Layer, body.Error = judge(err)
+			r.panicked(c, name, err)
 		}
 	}
 	if ctx.Err() != nil {
@@ -77,6 +79,14 @@ func (r Routes) test(ctx context.Context, in *testIn) (*trialOut, error) {
 		return nil, err
 	}
 	return &trialOut{Body: body}, nil
+}
+
+// panicked logs what of a panic is not for callers.
+func (r Routes) panicked(c tool.Call, name string, err error) {
+	var p *tool.PanicError
+	if errors.As(err, &p) {
+		r.Set.options.Log.Error("a tool panicked", "request_id", c.RequestID, "tool", name, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
+	}
 }
 
 // watched is an HTTP tool that remembers the status of its endpoint's answer.

@@ -3,6 +3,7 @@ package credential
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -109,6 +110,9 @@ func (c Credential) Scrub(text string) string {
 		}
 	}
 	for _, f := range forms {
+		if quoted, err := json.Marshal(f); err == nil {
+			text = strings.ReplaceAll(text, string(quoted[1:len(quoted)-1]), "[secret]")
+		}
 		text = strings.ReplaceAll(text, f, "[secret]")
 	}
 	return text
