@@ -9,13 +9,16 @@ import (
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/redis"
+	"github.com/clawless/clawless/server/runs/events"
+	"github.com/clawless/clawless/server/runs/mirror"
 )
 
 const (
-	pageOf     = 500              // events that are read from Redis at once
-	lookLonger = time.Second      // for the next event of a run of another server
-	settling   = 5 * time.Second  // that a finished run's last events may take to be where others see them
-	outage     = 20 * time.Second // of Redis, after which a reader is sent away
+	pageOf     = 500                    // events that are read from Redis at once
+	lookLonger = time.Second            // for the next event of a run of another server
+	settling   = 5 * time.Second        // that a finished run's last events may take to be where others see them
+	breath     = 250 * time.Millisecond // before asking again
+	outage     = 20 * time.Second       // of Redis, after which a reader is sent away
 )
 
 // Find returns a run's events wherever they are kept: in this process, in Redis, or in the database. r is the run as it was just read for the tenant and the owner who
@@ -31,18 +34,18 @@ func (h *Hub) Find(ctx context.Context, r Run) (*Live, error) {
 		return h.away(r), nil
 	}
 	if h.opts.Redis != nil {
-		last, err := h.opts.Redis.Last(ctx, stream(r))
+		last, err := h.opts.Redis.Last(ctx, mirror.Stream(r.TenantID, r.ID))
 		if err == nil && last.Number > 0 && (whole(last) || recent(r)) {
 			return h.away(r), nil
 		}
 	}
-	events, err := h.stash(ctx, r)
+	list, err := h.stash(ctx, r)
 	switch {
 	case err != nil:
 		return nil, err
-	case events != nil:
+	case list != nil:
 		l := Over(r, func(*Log) {})
-		l.Log.fill(events)
+		l.Log = events.Whole(list)
 		return l, nil
 	case recent(r): // its server is about to show them
 		return nil, notHere()
@@ -60,34 +63,33 @@ func recent(r Run) bool { return time.Since(r.FinishedAt.Time) < settling }
 
 // whole reports whether an entry is the last of a run.
 func whole(e redis.Entry) bool {
-	return len(e.Data) > 0 && event(e.Number, e.Data[0], nil).last()
+	ev, ok := mirror.Event(e)
+	return ok && ev.Last()
 }
 
 // stash reads the events that were written to the database; nil when there are none.
-func (h *Hub) stash(ctx context.Context, r Run) (events []Event, err error) {
+func (h *Hub) stash(ctx context.Context, r Run) (list []Event, err error) {
 	if h.opts.DB == nil {
 		return nil, nil
 	}
 	err = h.opts.DB.Read(ctx, func(q db.Querier) error {
-		events, err = takeEvents(ctx, q, r, time.Now())
+		list, err = takeEvents(ctx, q, r, time.Now())
 		return err
 	})
 	if fault.Is(err, fault.NotFound) {
 		return nil, nil
 	}
-	return events, err
+	return list, err
 }
 
 // away makes a run of another server readable through Redis.
 func (h *Hub) away(r Run) *Live {
-	l := &Live{Run: r, beat: h.opts.Beat, cancel: func(error) { h.Stop(r) }}
-	l.Log = &Log{far: func(ctx context.Context, after int64) iter.Seq2[Event, error] {
+	return &Live{Run: r, beat: h.opts.Beat, cancel: func(error) { h.Stop(r) }, Log: events.Far(func(ctx context.Context, after int64) iter.Seq2[Event, error] {
 		return func(yield func(Event, error) bool) {
 			f := follower{hub: h, run: r, after: after, yield: yield, good: time.Now()}
 			f.follow(ctx)
 		}
-	}}
-	return l
+	})}
 }
 
 // follower reads one run of another server.
@@ -103,7 +105,7 @@ type follower struct {
 // follow yields events until the last one. A run whose server died has no last one, so that its row is asked about it while nothing comes.
 func (f *follower) follow(ctx context.Context) {
 	for {
-		list, err := f.hub.opts.Redis.Wait(ctx, stream(f.run), f.after, pageOf, lookLonger)
+		list, err := f.hub.opts.Redis.Wait(ctx, mirror.Stream(f.run.TenantID, f.run.ID), f.after, pageOf, lookLonger)
 		switch {
 		case ctx.Err() != nil:
 			f.yield(Event{}, ctx.Err())
@@ -112,7 +114,7 @@ func (f *follower) follow(ctx context.Context) {
 			f.yield(Event{}, fault.Wrap(err, fault.StoreUnavailable, "the run's events cannot be reached; connect again in a moment"))
 			return
 		case err != nil:
-			pause(ctx, firstRest)
+			pause(ctx, breath)
 			continue
 		}
 		f.good = time.Now()
@@ -123,7 +125,7 @@ func (f *follower) follow(ctx context.Context) {
 			continue
 		}
 		if len(list) > 0 { // Redis has lost what was before; its server copies all again
-			pause(ctx, firstRest)
+			pause(ctx, breath)
 		}
 		if f.ended(ctx) {
 			return
@@ -134,11 +136,11 @@ func (f *follower) follow(ctx context.Context) {
 // pass yields entries and reports whether more may follow.
 func (f *follower) pass(list []redis.Entry) bool {
 	for _, e := range list {
-		if e.Number != f.after+1 || len(e.Data) == 0 {
+		ev, ok := mirror.Event(e)
+		if !ok || e.Number != f.after+1 {
 			return true // a gap: what follows is read again
 		}
-		ev := event(e.Number, e.Data[0], e.Data[1:])
-		if !f.yield(ev, nil) || ev.last() {
+		if !f.yield(ev, nil) || ev.Last() {
 			return false
 		}
 		f.after = e.Number
@@ -168,8 +170,8 @@ func (f *follower) ended(ctx context.Context) bool {
 	if time.Since(f.over) < settling && now.Status != Interrupted { // an interrupted one's server is gone
 		return false
 	}
-	if events, err := f.hub.stash(ctx, now); err == nil && int64(len(events)) > f.after {
-		for _, e := range events[f.after:] {
+	if list, err := f.hub.stash(ctx, now); err == nil && int64(len(list)) > f.after {
+		for _, e := range list[f.after:] {
 			if !f.yield(e, nil) {
 				break
 			}
@@ -187,4 +189,13 @@ func (f *follower) ended(ctx context.Context) bool {
 // fail yields an end that no server has written. It has no number, so that a reader who comes again is told what is known then.
 func (f *follower) fail(err error) {
 	f.yield(Event{Kind: Failure, Data: api.ErrorJSON(err, f.run.RequestID), Err: err}, nil)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }

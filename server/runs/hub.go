@@ -13,6 +13,8 @@ import (
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/redis"
+	"github.com/clawless/clawless/server/runs/events"
+	"github.com/clawless/clawless/server/runs/mirror"
 	"github.com/clawless/clawless/server/sse"
 )
 
@@ -37,7 +39,7 @@ type Options struct {
 // Hub holds the runs of this process: those under way, and the finished ones whose events are still kept.
 type Hub struct {
 	opts   Options
-	mirror *mirror // nil without Redis
+	mirror *mirror.Mirror // nil without Redis
 
 	mu       sync.Mutex
 	runs     map[string]*Live // all of them, by id
@@ -65,8 +67,8 @@ type Live struct {
 	until  time.Time     // when a finished one is dropped
 	size   int64         // of a finished one's log
 	safe   bool          // it is in the database
-	copied copied        // what Redis has of it
-	gone   atomic.Bool   // it is not kept any more
+	copy   *mirror.Copy  // what Redis has of it; nil without Redis
+	gone   bool          // it is not kept any more
 }
 
 // Why a run's context ended; the goroutine reads it with context.Cause.
@@ -88,7 +90,7 @@ func New(o Options) *Hub {
 	}
 	h := &Hub{opts: o, runs: map[string]*Live{}, active: map[string]*Live{}}
 	if o.Redis != nil {
-		h.mirror = newMirror(o)
+		h.mirror = mirror.New(o.Redis, o.Retention, o.Log)
 	}
 	if o.Bus != nil {
 		o.Bus.Subscribe(topic, h.hear)
@@ -99,7 +101,7 @@ func New(o Options) *Hub {
 // Close ends the copying to Redis; what is not there by then other servers do not see.
 func (h *Hub) Close() {
 	if h.mirror != nil {
-		h.mirror.close()
+		h.mirror.Close()
 	}
 	h.spills.Wait()
 }
@@ -113,9 +115,11 @@ func (h *Hub) Start(ctx context.Context, r Run, fn func(context.Context, *Live))
 		return nil, fault.New(fault.ShuttingDown, "the server is shutting down; try again in some seconds")
 	}
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	l := &Live{Run: r, Log: newLog(), beat: h.opts.Beat, cancel: cancel, done: make(chan struct{})}
+	l := &Live{Run: r, beat: h.opts.Beat, cancel: cancel, done: make(chan struct{})}
 	if h.mirror != nil {
-		l.Log.added = func() { h.mirror.mark(l) }
+		l.copy, l.Log = h.mirror.Begin(r.TenantID, r.SessionID, r.ID)
+	} else {
+		l.Log = events.New(nil)
 	}
 	h.runs[r.ID], h.active[r.ID] = l, l
 	h.wg.Add(1)
@@ -131,7 +135,7 @@ func (h *Hub) Start(ctx context.Context, r Run, fn func(context.Context, *Live))
 
 // Over makes a run that is over and in no hub: fill appends its events, the last of which is Done or Failure.
 func Over(r Run, fill func(*Log)) *Live {
-	l := &Live{Run: r, Log: newLog(), beat: sse.BeatEvery, cancel: func(error) {}, done: make(chan struct{})}
+	l := &Live{Run: r, Log: events.New(nil), beat: sse.BeatEvery, cancel: func(error) {}, done: make(chan struct{})}
 	fill(l.Log)
 	close(l.done)
 	return l
@@ -243,7 +247,7 @@ func (h *Hub) Forget(ctx context.Context, tenantID string, sessions ...string) e
 	if h.mirror == nil {
 		return nil
 	}
-	return h.mirror.remove(ctx, tenantID, sessions)
+	return h.mirror.Remove(ctx, tenantID, sessions)
 }
 
 func (h *Hub) forget(tenantID string, sessions []string) {
@@ -255,7 +259,7 @@ func (h *Hub) forget(tenantID string, sessions []string) {
 	h.removeLocked(theirs)
 	for _, l := range h.active {
 		if theirs(l) {
-			l.gone.Store(true)
+			l.leave()
 		}
 	}
 }
@@ -265,7 +269,7 @@ func (h *Hub) hear(said string) {
 	words := strings.Split(said, "\x00")
 	switch {
 	case said == "" && h.mirror != nil:
-		h.mirror.check(h.all())
+		h.mirror.Check(h.copies())
 	case words[0] == "cancel" && len(words) == 3:
 		h.StopWhere(func(r Run) bool { return r.TenantID == words[1] && r.ID == words[2] }, ErrCancelled)
 	case words[0] == "forget" && len(words) > 1:
@@ -273,12 +277,12 @@ func (h *Hub) hear(said string) {
 	}
 }
 
-func (h *Hub) all() []*Live {
+func (h *Hub) copies() []*mirror.Copy {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := make([]*Live, 0, len(h.runs))
+	out := make([]*mirror.Copy, 0, len(h.runs))
 	for _, l := range h.runs {
-		out = append(out, l)
+		out = append(out, l.copy)
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/runs/events"
 )
 
 func start(t *testing.T, h *Hub, id string, fn func(context.Context, *Live)) *Live {
@@ -107,7 +108,7 @@ func TestHubDrains(t *testing.T) {
 // TestLogReaders: readers at every place, before and after the end, see each event once and in order; one that leaves or is cancelled disturbs nobody.
 func TestLogReaders(t *testing.T) {
 	const n = 2000
-	l := newLog()
+	l := events.New(nil)
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
+	"github.com/clawless/clawless/server/runs/events"
 )
 
 // storeLimit is how long writing one run's events may take.
@@ -28,8 +29,8 @@ func (h *Hub) Stats() Stats {
 	defer h.mu.Unlock()
 	s := Stats{Active: len(h.active), Finished: len(h.finished), Bytes: h.kept, Stored: h.stored.Load(), Dropped: h.dropped.Load(), Failed: h.failed.Load()}
 	if h.mirror != nil {
-		s.Failed += h.mirror.failed.Load()
-		s.Behind = h.mirror.behind()
+		s.Failed += h.mirror.Failed()
+		s.Behind = h.mirror.Behind()
 	}
 	return s
 }
@@ -38,9 +39,9 @@ func (h *Hub) finish(l *Live) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	l.until, l.size = now.Add(h.opts.Retention), l.Log.size()
+	l.until, l.size = now.Add(h.opts.Retention), l.Log.Size()
 	delete(h.active, l.Run.ID)
-	if l.gone.Load() { // its session was deleted
+	if l.gone { // its session was deleted
 		delete(h.runs, l.Run.ID)
 		return
 	}
@@ -88,14 +89,22 @@ func (h *Hub) tidyLocked(now time.Time) {
 }
 
 // elsewhere reports whether a finished run can be read without this process.
-func (l *Live) elsewhere() bool { return l.safe || l.copied.whole.Load() }
+func (l *Live) elsewhere() bool { return l.safe || l.copy != nil && l.copy.Whole() }
+
+// leave says that the hub does not keep the run any more. The hub is locked.
+func (l *Live) leave() {
+	l.gone = true
+	if l.copy != nil {
+		l.copy.Leave()
+	}
+}
 
 // dueLocked is the next finished run to store; nil when there is none.
 func (h *Hub) dueLocked() *Live {
 	for len(h.early) > 0 {
 		l := h.early[0]
 		h.early[0] = nil
-		if h.early = h.early[1:]; !l.safe && !l.gone.Load() {
+		if h.early = h.early[1:]; !l.safe && !l.gone {
 			return l
 		}
 	}
@@ -120,7 +129,7 @@ func (h *Hub) removeLocked(match func(*Live) bool) {
 		}
 		h.kept -= l.size
 		delete(h.runs, l.Run.ID)
-		l.gone.Store(true)
+		l.leave()
 	}
 	clear(h.finished[len(left):])
 	h.finished = left
@@ -166,10 +175,10 @@ func (h *Hub) stepped(l *Live, err error) bool {
 
 // store writes a finished run's events to the database. That the run was deleted meanwhile is no failure.
 func (h *Hub) store(ctx context.Context, l *Live) error {
-	events, _, _ := l.Log.next(0)
-	data, err := pack(events)
+	list := l.Log.After(0)
+	data, err := events.Pack(list)
 	if err == nil {
-		err = h.opts.DB.Write(ctx, func(q db.Querier) error { return putEvents(ctx, q, l.Run, len(events), data, l.until) })
+		err = h.opts.DB.Write(ctx, func(q db.Querier) error { return putEvents(ctx, q, l.Run, len(list), data, l.until) })
 	}
 	if fault.Is(err, fault.NotFound) {
 		return nil
@@ -185,7 +194,7 @@ func (h *Hub) store(ctx context.Context, l *Live) error {
 // Keep stores what no other server could show, so that it can be read after a restart. It is called once, after Drain and before the database is closed.
 func (h *Hub) Keep(ctx context.Context) error {
 	if h.mirror != nil {
-		h.mirror.settle(ctx)
+		h.mirror.Settle(ctx)
 	}
 	h.mu.Lock()
 	var left []*Live

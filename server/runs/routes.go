@@ -194,7 +194,7 @@ func (r Routes) stream(ctx context.Context, in *streamIn) (*streamOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.Log.far == nil && after > l.Log.Len() {
+	if !l.Log.IsFar() && after > l.Log.Len() {
 		return nil, fault.New(fault.InvalidRequest, "Last-Event-ID is not the number of an event of this run").WithParam("Last-Event-ID")
 	}
 	api.SetHeader(ctx, "Clawless-Run-Id", l.Run.ID)

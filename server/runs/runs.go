@@ -8,6 +8,7 @@ import (
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/runs/events"
 )
 
 // Run is the execution of one turn of a session.
@@ -56,3 +57,20 @@ func notFound() error { return fault.New(fault.NotFound, "no such run") }
 func expired() error {
 	return fault.New(fault.RunExpired, "this run's events are no longer kept; read the session's messages instead")
 }
+
+// The event log of a run is package events'; these are its names for those who run turns.
+type (
+	// Event is one numbered step of a run.
+	Event = events.Event
+	// Log is the event log of one run.
+	Log = events.Log
+)
+
+// The kinds of events. Done and Failure are last.
+const (
+	Frame   = events.Frame
+	Usage   = events.Usage
+	Answer  = events.Answer
+	Failure = events.Failure
+	Done    = events.Done
+)

@@ -8,6 +8,7 @@ import (
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
+	"github.com/clawless/clawless/server/runs/events"
 )
 
 const columns = `id, tenant_id, COALESCE(session_id, '') AS session_id, key_id, COALESCE(end_user, '') AS end_user, request_id, status, model, provider,
@@ -58,7 +59,7 @@ func takeEvents(ctx context.Context, q db.Querier, r Run, now time.Time) ([]Even
 	if err := getEvents.Get(ctx, q, db.TenantOf(r.TenantID), &packed, db.Args{"run_id": r.ID, "now": db.At(now)}); err != nil {
 		return nil, err
 	}
-	return unpack(packed.Events, packed.Count)
+	return events.Unpack(packed.Events, packed.Count)
 }
 
 func dropEvents(ctx context.Context, q db.Querier, now time.Time) error {

@@ -1,4 +1,4 @@
-package runs
+package events
 
 import (
 	"bytes"
@@ -19,8 +19,8 @@ const (
 
 var errPacked = errors.New("the stored events of a run cannot be read")
 
-// pack compresses a finished run's events: a version, and for each event its kind, its length and its data.
-func pack(events []Event) ([]byte, error) {
+// Pack compresses a finished run's events: a version, and for each event its kind, its length and its data.
+func Pack(events []Event) ([]byte, error) {
 	var out bytes.Buffer
 	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
 	if err != nil {
@@ -43,8 +43,8 @@ func pack(events []Event) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// unpack is the inverse of pack; it demands as many events as there should be, and an end.
-func unpack(data []byte, count int) ([]Event, error) {
+// Unpack is the inverse of Pack; it demands as many events as there should be, and an end.
+func Unpack(data []byte, count int) ([]Event, error) {
 	z, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errPacked, err)
@@ -65,26 +65,26 @@ func unpack(data []byte, count int) ([]Event, error) {
 		}
 		from := 1 + width
 		to := from + int(n)
-		out = append(out, event(int64(len(out))+1, all[0], all[from:to:to]))
+		out = append(out, Of(int64(len(out))+1, all[0], all[from:to:to]))
 		all = all[to:]
 	}
-	if len(out) != count || count == 0 || !out[count-1].last() {
+	if len(out) != count || count == 0 || !out[count-1].Last() {
 		return nil, errPacked
 	}
 	return out, nil
 }
 
-// event makes an event again of what was kept of it.
-func event(sequence int64, kind byte, data []byte) Event {
-	e := Event{Sequence: sequence, Kind: EventKind(kind), Data: data}
+// Of makes an event again of what was kept of it.
+func Of(sequence int64, kind byte, data []byte) Event {
+	e := Event{Sequence: sequence, Kind: Kind(kind), Data: data}
 	if e.Kind == Failure {
 		e.Err = faultOf(data)
 	}
 	return e
 }
 
-// last reports whether no event follows.
-func (e Event) last() bool { return e.Kind == Done || e.Kind == Failure }
+// Last reports whether no event follows.
+func (e Event) Last() bool { return e.Kind == Done || e.Kind == Failure }
 
 // faultOf is the fault that an envelope tells of.
 func faultOf(envelope []byte) error {

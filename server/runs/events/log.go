@@ -1,4 +1,5 @@
-package runs
+// Package events is the numbered log of a run: what its kinds of events are, how readers follow them, and how a finished log is packed for storage.
+package events
 
 import (
 	"context"
@@ -6,22 +7,22 @@ import (
 	"sync"
 )
 
-// EventKind says what an event is to its reader.
-type EventKind uint8
+// Kind says what an event is to its reader.
+type Kind uint8
 
 // The kinds of events. Done and Failure are last.
 const (
-	Frame   EventKind = iota // a chunk of the answer in OpenAI's chat dialect
-	Usage                    // the usage chunk, which the OpenAI route shows only to those who asked for it
-	Answer                   // the whole answer as one completion, for readers that do not stream; never shown in a stream
-	Failure                  // the error envelope
-	Done                     // the end of a complete answer
+	Frame   Kind = iota // a chunk of the answer in OpenAI's chat dialect
+	Usage               // the usage chunk, which the OpenAI route shows only to those who asked for it
+	Answer              // the whole answer as one completion, for readers that do not stream; never shown in a stream
+	Failure             // the error envelope
+	Done                // the end of a complete answer
 )
 
 // Event is one numbered step of a run. Data is one line of JSON, shared between readers and never changed.
 type Event struct {
 	Sequence int64 // 1, 2, 3…
-	Kind     EventKind
+	Kind     Kind
 	Data     []byte
 	Err      error // of a Failure, for a reader that can still send a status
 }
@@ -38,17 +39,22 @@ type Log struct {
 	wake   chan struct{} // closed at the next append; nil while no reader waits
 }
 
-func newLog() *Log { return &Log{} }
+// New makes the log of a run of this process. added is told of each append, on the writer's goroutine; it may be nil.
+func New(added func()) *Log { return &Log{added: added} }
+
+// Whole makes a log that is complete.
+func Whole(list []Event) *Log { return &Log{events: list, closed: true} }
+
+// Far makes a log that is written elsewhere: read yields its events after a sequence, as Read does.
+func Far(read func(ctx context.Context, after int64) iter.Seq2[Event, error]) *Log {
+	return &Log{far: read}
+}
+
+// IsFar reports whether the log is written elsewhere, so that it is not known here how long it is.
+func (l *Log) IsFar() bool { return l.far != nil }
 
 // Append adds an event; after Done or Failure it does nothing.
-func (l *Log) Append(kind EventKind, data []byte) { l.add(Event{Kind: kind, Data: data}) }
-
-// fill gives a new log all its events.
-func (l *Log) fill(events []Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events, l.closed = events, true
-}
+func (l *Log) Append(kind Kind, data []byte) { l.add(Event{Kind: kind, Data: data}) }
 
 // Fail ends the log with a failure and its envelope.
 func (l *Log) Fail(err error, envelope []byte) { l.add(Event{Kind: Failure, Data: envelope, Err: err}) }
@@ -68,7 +74,7 @@ func (l *Log) append(e Event) bool {
 	e.Sequence = int64(len(l.events)) + 1
 	l.events = append(l.events, e)
 	l.bytes += int64(len(e.Data)) + 64
-	l.closed = e.last()
+	l.closed = e.Last()
 	if l.wake != nil {
 		close(l.wake)
 		l.wake = nil
@@ -106,6 +112,12 @@ func (l *Log) Read(ctx context.Context, after int64) iter.Seq2[Event, error] {
 	}
 }
 
+// After returns the events after a sequence that there are so far. The caller does not change them.
+func (l *Log) After(n int64) []Event {
+	batch, _, _ := l.next(n)
+	return batch
+}
+
 // next returns the events after n, what tells of more when there are none yet, and whether no more will come.
 func (l *Log) next(n int64) (batch []Event, wake <-chan struct{}, closed bool) {
 	l.mu.Lock()
@@ -119,8 +131,8 @@ func (l *Log) next(n int64) (batch []Event, wake <-chan struct{}, closed bool) {
 	return nil, l.wake, l.closed
 }
 
-// size is the memory the log holds, about.
-func (l *Log) size() int64 {
+// Size is the memory the log holds, about, in bytes.
+func (l *Log) Size() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.bytes
