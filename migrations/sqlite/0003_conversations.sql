@@ -98,17 +98,9 @@ BEGIN
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
-CREATE TRIGGER search_texts_update AFTER UPDATE OF words ON search_texts WHEN new.words <> ''
-BEGIN
-    DELETE FROM search_words WHERE rowid = old.id;
-    INSERT INTO search_words (rowid, tenant_id, words) VALUES (new.id, new.tenant_id, new.words);
-    UPDATE search_texts SET words = '' WHERE id = new.id;
-END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER search_texts_delete AFTER DELETE ON search_texts
 BEGIN
-    DELETE FROM search_words WHERE rowid = old.id;
+    DELETE FROM search_words WHERE rowid = old.id AND tenant_id IS NULL; -- as every column of the index reads
 END;
 -- +goose StatementEnd
 INSERT INTO search_texts (tenant_id, session_id, sequence, body) SELECT tenant_id, id, 0, title FROM sessions WHERE title <> '';

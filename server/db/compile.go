@@ -72,7 +72,7 @@ func skip(s string) (n int, refused string) {
 			return 0, "a comment within a comment"
 		}
 		return end + 4, ""
-	case strings.HasPrefix(s, "::"):
+	case strings.HasPrefix(s, "::"), strings.HasPrefix(s, "@@ "): // a cast, and Postgres' match of a text search, which SQLite refuses when it parses the statement
 		return 2, ""
 	case c == '?' || c == '$' || c == '@' || c == '`' || c == '[' || c == '#':
 		return 0, "the sign " + string(c)

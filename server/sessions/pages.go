@@ -12,24 +12,35 @@ const (
 	maxBatch   = 128
 )
 
-// Messages reads up to limit messages after a sequence, oldest first, and says whether more follow. It reads fewer when they are very large.
+// Filter narrows a list of messages. The zero Filter is the branch that is continued, of every epoch.
+type Filter struct {
+	Epoch int64 // 0 is every one
+	All   bool  // also the branches that are not continued
+}
+
+// Messages reads up to limit messages of every branch and epoch after a sequence, oldest first, and says whether more follow. It reads fewer when they are very large.
 func Messages(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, after int64, limit int) ([]Message, bool, error) {
+	return Forward(ctx, q, t, sessionID, Filter{All: true}, after, limit)
+}
+
+// Forward reads up to limit messages after a sequence, oldest first, and says whether more follow. It reads fewer when they are very large.
+func Forward(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, f Filter, after int64, limit int) ([]Message, bool, error) {
 	return gather(limit, after, func(at int64, n int) ([]Message, error) {
-		return read(ctx, q, t, messages, db.Args{"session_id": sessionID, "after": at, "limit": n})
+		return read(ctx, q, t, messages, db.Args{"session_id": sessionID, "after": at, "epoch": f.Epoch, "all": f.All, "limit": n})
 	})
 }
 
-// MessagesBack reads up to limit messages before a sequence, newest first, and says whether more follow. It reads fewer when they are very large.
-func MessagesBack(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, before int64, limit int) ([]Message, bool, error) {
+// Backward reads up to limit messages between two sequences, newest first, and says whether more follow. It reads fewer when they are very large.
+func Backward(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, f Filter, before, after int64, limit int) ([]Message, bool, error) {
 	return gather(limit, before, func(at int64, n int) ([]Message, error) {
-		return read(ctx, q, t, messagesBack, db.Args{"session_id": sessionID, "before": at, "limit": n})
+		return read(ctx, q, t, messagesBack, db.Args{"session_id": sessionID, "before": at, "after": after, "epoch": f.Epoch, "all": f.All, "limit": n})
 	})
 }
 
-// Newest reads up to limit messages of one epoch before a sequence, newest first. It reads fewer when they are very large.
-func Newest(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, epoch, before int64, limit int) ([]Message, error) {
+// Newest reads up to limit messages between two sequences of the branch that is continued in an epoch, newest first. It reads fewer when they are very large.
+func Newest(ctx context.Context, q db.Querier, t db.Tenant, sessionID string, epoch, before int64, limit int, after int64) ([]Message, error) {
 	out, _, err := gather(limit, before, func(at int64, n int) ([]Message, error) {
-		return read(ctx, q, t, newest, db.Args{"session_id": sessionID, "epoch": epoch, "before": at, "limit": n})
+		return read(ctx, q, t, newest, db.Args{"session_id": sessionID, "epoch": epoch, "before": at, "after": after, "limit": n})
 	})
 	return out, err
 }

@@ -3,120 +3,83 @@ package sessions
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
 )
 
-const columns = `id, tenant_id, title, model, system_prompt, thinking, metadata, COALESCE(end_user, '') AS end_user, epoch, last_sequence, created_at, updated_at`
+// latest keeps updated_at from going back, whatever the clocks of several servers say: a list that is read page by page would show a session twice.
+const latest = `updated_at = CASE WHEN updated_at < :now THEN :now ELSE updated_at END`
 
-// :owner narrows a statement to one end user's sessions; the empty owner is the tenant itself, who sees all.
+// :owner narrows a statement to one end user's sessions; the empty owner is the tenant itself, who sees all. A session that is still being copied is not there for anybody.
+const theirs = ` WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner) AND status = 'active'`
+
 var (
-	insert = db.Scoped("sessions.insert", `INSERT INTO sessions (tenant_id, id, title, model, system_prompt, thinking, metadata, end_user, status, epoch, last_sequence, created_at, updated_at)
-		VALUES (:tenant_id, :id, :title, :model, :system_prompt, :thinking, :metadata, :end_user, 'active', 1, 0, :now, :now)`)
-	get  = db.Scoped("sessions.get", `SELECT `+columns+` FROM sessions WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner)`)
-	list = db.Scoped("sessions.list", `SELECT `+columns+` FROM sessions
-		WHERE tenant_id = :tenant_id AND (updated_at < :at OR (updated_at = :at AND id < :id))
-		ORDER BY updated_at DESC, id DESC LIMIT :limit`)
-	listOwn = db.Scoped("sessions.list_own", `SELECT `+columns+` FROM sessions
-		WHERE tenant_id = :tenant_id AND end_user = :owner AND (updated_at < :at OR (updated_at = :at AND id < :id))
-		ORDER BY updated_at DESC, id DESC LIMIT :limit`)
+	insert = db.Scoped("sessions.insert", `INSERT INTO sessions (tenant_id, id, external_id, title, titled, model, system_prompt, thinking, tools, metadata, end_user, archived_at, pinned, status,
+		epoch, last_epoch, head, last_sequence, version, parent_id, depth, forked_from, forked_at, created_at, updated_at)
+		VALUES (:tenant_id, :id, :external_id, :title, :titled, :model, :system_prompt, :thinking, :tools, :metadata, :end_user, :archived_at, :pinned, :status,
+		:epoch, :last_epoch, 0, 0, 1, :parent_id, :depth, :forked_from, :forked_at, :created_at, :updated_at)`)
+	get = db.Scoped("sessions.get", `SELECT `+columns+` FROM sessions`+theirs)
 	// Each changes in one step, so that two at once lose nothing of one another. NULL leaves a setting as it is.
-	update = db.Scoped("sessions.update", `UPDATE sessions SET title = COALESCE(:title, title), model = COALESCE(:model, model),
-		system_prompt = COALESCE(:system_prompt, system_prompt), thinking = COALESCE(:thinking, thinking), metadata = COALESCE(:metadata, metadata), updated_at = :now
-		WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner) RETURNING `+columns)
-	reset = db.Scoped("sessions.reset", `UPDATE sessions SET epoch = epoch + 1, updated_at = :now
-		WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner) RETURNING `+columns)
-	remove = db.Scoped("sessions.delete", `DELETE FROM sessions WHERE tenant_id = :tenant_id AND id = :id AND (:owner = '' OR end_user = :owner)`)
-	bump   = db.Scoped("sessions.bump", `UPDATE sessions SET last_sequence = last_sequence + 1, updated_at = :now,
-		title = CASE WHEN title = '' THEN :title ELSE title END
-		WHERE tenant_id = :tenant_id AND id = :id RETURNING last_sequence, epoch`)
-	insertMessage = db.Scoped("sessions.insert_message", `INSERT INTO messages (tenant_id, session_id, sequence, id, epoch, run_id, role, content, reasoning, tool_calls, tool_call_id,
-		name, model, finish_reason, input_tokens, output_tokens, created_at)
-		VALUES (:tenant_id, :session_id, :sequence, :id, :epoch, :run_id, :role, :content, :reasoning, :tool_calls, :tool_call_id,
-		:name, :model, :finish_reason, :input_tokens, :output_tokens, :now)`)
-	messages = db.Scoped("sessions.messages", `SELECT `+messageColumns+` FROM messages
-		WHERE tenant_id = :tenant_id AND session_id = :session_id AND sequence > :after ORDER BY sequence LIMIT :limit`)
-	messagesBack = db.Scoped("sessions.messages_back", `SELECT `+messageColumns+` FROM messages
-		WHERE tenant_id = :tenant_id AND session_id = :session_id AND sequence < :before ORDER BY sequence DESC LIMIT :limit`)
-	newest = db.Scoped("sessions.newest", `SELECT `+messageColumns+` FROM messages
-		WHERE tenant_id = :tenant_id AND session_id = :session_id AND epoch = :epoch AND sequence < :before ORDER BY sequence DESC LIMIT :limit`)
-	ofRun = db.Scoped("sessions.of_run", `SELECT `+messageColumns+` FROM messages
-		WHERE tenant_id = :tenant_id AND session_id = :session_id AND run_id = :run_id ORDER BY sequence`)
+	update = db.Scoped("sessions.update", `UPDATE sessions SET title = COALESCE(:title, title),
+		titled = CASE WHEN COALESCE(:title, '-') = '' THEN '' WHEN COALESCE(:title, '') = '' THEN titled ELSE 'caller' END,
+		model = COALESCE(:model, model), system_prompt = COALESCE(:system_prompt, system_prompt), thinking = COALESCE(:thinking, thinking),
+		tools = COALESCE(:tools, tools), metadata = COALESCE(:metadata, metadata), pinned = COALESCE(:pinned, pinned),
+		archived_at = CASE COALESCE(:archived, -1) WHEN 1 THEN COALESCE(archived_at, :now) WHEN 0 THEN NULL ELSE archived_at END,
+		version = version + 1, `+latest+theirs+` RETURNING `+columns)
+	retitle = db.Scoped("sessions.retitle", `UPDATE sessions SET title = :title, titled = :titled, version = version + 1
+		WHERE tenant_id = :tenant_id AND id = :id AND status = 'active' AND (titled = '' OR (:titled = 'model' AND titled = 'words') OR (:titled = 'caller' AND titled <> 'caller'))`)
+	remove = db.Scoped("sessions.delete", `DELETE FROM sessions`+theirs)
+	// A message from session to session names both and has no reference to either.
+	removeSends = db.Scoped("sessions.delete_sends", `DELETE FROM session_sends WHERE tenant_id = :tenant_id AND (from_session = :id OR to_session = :id)`)
 )
 
-const messageColumns = `id, session_id, sequence, epoch, COALESCE(run_id, '') AS run_id, role, COALESCE(content, '') AS content, COALESCE(reasoning, '') AS reasoning,
-	COALESCE(tool_calls, '') AS tool_calls, COALESCE(tool_call_id, '') AS tool_call_id, COALESCE(name, '') AS name, COALESCE(model, '') AS model,
-	COALESCE(finish_reason, '') AS finish_reason, input_tokens, output_tokens, created_at`
-
-type row struct {
-	ID           string  `db:"id"`
-	TenantID     string  `db:"tenant_id"`
-	Title        string  `db:"title"`
-	Model        string  `db:"model"`
-	SystemPrompt string  `db:"system_prompt"`
-	Thinking     string  `db:"thinking"`
-	Metadata     string  `db:"metadata"`
-	EndUser      string  `db:"end_user"`
-	Epoch        int64   `db:"epoch"`
-	LastSequence int64   `db:"last_sequence"`
-	CreatedAt    db.Time `db:"created_at"`
-	UpdatedAt    db.Time `db:"updated_at"`
-}
-
-func (r row) session() (Session, error) {
-	s := Session{ID: r.ID, TenantID: r.TenantID, Title: r.Title, Model: r.Model, SystemPrompt: r.SystemPrompt, Thinking: r.Thinking, EndUser: r.EndUser, Epoch: r.Epoch,
-		LastSequence: r.LastSequence, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
-	if err := json.Unmarshal([]byte(r.Metadata), &s.Metadata); err != nil {
-		return Session{}, fmt.Errorf("metadata of session %s: %w", r.ID, err)
-	}
-	return s, nil
-}
-
-type messageRow struct {
-	ID           string  `db:"id"`
-	SessionID    string  `db:"session_id"`
-	Sequence     int64   `db:"sequence"`
-	Epoch        int64   `db:"epoch"`
-	RunID        string  `db:"run_id"`
-	Role         string  `db:"role"`
-	Content      string  `db:"content"`
-	Reasoning    string  `db:"reasoning"`
-	ToolCalls    string  `db:"tool_calls"`
-	ToolCallID   string  `db:"tool_call_id"`
-	Name         string  `db:"name"`
-	Model        string  `db:"model"`
-	FinishReason string  `db:"finish_reason"`
-	InputTokens  int64   `db:"input_tokens"`
-	OutputTokens int64   `db:"output_tokens"`
-	CreatedAt    db.Time `db:"created_at"`
-}
-
-func (r messageRow) message() (Message, error) {
-	m := Message{ID: r.ID, SessionID: r.SessionID, Sequence: r.Sequence, Epoch: r.Epoch, RunID: r.RunID, Role: r.Role, Reasoning: r.Reasoning,
-		ToolCallID: r.ToolCallID, Name: r.Name, Model: r.Model, FinishReason: r.FinishReason, InputTokens: r.InputTokens, OutputTokens: r.OutputTokens, CreatedAt: r.CreatedAt}
-	if r.Content != "" {
-		m.Content = json.RawMessage(r.Content)
-	}
-	if r.ToolCalls != "" {
-		if err := json.Unmarshal([]byte(r.ToolCalls), &m.ToolCalls); err != nil {
-			return Message{}, fmt.Errorf("tool calls of message %s: %w", r.ID, err)
-		}
-	}
-	return m, nil
-}
-
-// Insert stores a new session.
+// Insert stores a new session and its first epoch.
 func Insert(ctx context.Context, q db.Querier, s Session) error {
+	if err := insertAs(ctx, q, s, "active"); err != nil {
+		return err
+	}
+	return insertEpoch(ctx, q, db.TenantOf(s.TenantID), s.ID, Epoch{Epoch: s.Epoch, Reason: Started, CreatedAt: s.CreatedAt})
+}
+
+func insertAs(ctx context.Context, q db.Querier, s Session, status string) error {
 	meta, err := json.Marshal(s.Metadata)
 	if err != nil {
 		return err
 	}
-	_, err = insert.Exec(ctx, q, db.TenantOf(s.TenantID), db.Args{"id": s.ID, "title": s.Title, "model": s.Model, "system_prompt": s.SystemPrompt,
-		"thinking": s.Thinking, "metadata": string(meta), "end_user": orNull(s.EndUser), "now": s.CreatedAt})
-	return err
+	tools, err := s.Tools.text()
+	if err != nil {
+		return err
+	}
+	if s.Title != "" && s.Titled == "" {
+		s.Titled = ByCaller
+	}
+	var forkedAt any
+	if s.ForkedFrom != "" {
+		forkedAt = s.ForkedAt
+	}
+	t := db.TenantOf(s.TenantID)
+	_, err = insert.Exec(ctx, q, t, db.Args{"id": s.ID, "external_id": orNull(s.ExternalID), "title": s.Title, "titled": s.Titled, "model": s.Model, "system_prompt": s.SystemPrompt,
+		"thinking": s.Thinking, "tools": tools, "metadata": string(meta), "end_user": orNull(s.EndUser), "archived_at": s.ArchivedAt, "pinned": s.Pinned, "status": status,
+		"epoch": s.Epoch, "last_epoch": s.LastEpoch, "parent_id": orNull(s.ParentID), "depth": s.Depth, "forked_from": orNull(s.ForkedFrom), "forked_at": forkedAt,
+		"created_at": s.CreatedAt, "updated_at": s.UpdatedAt})
+	if db.Constraint(err) == "sessions_tenant_id_external_id_key" {
+		return fault.Wrap(err, fault.Conflict, "there is a session with this external_id already").WithParam("external_id")
+	}
+	if err != nil || s.Title == "" {
+		return err
+	}
+	return index(ctx, q, t, s.ID, 0, s.Title)
+}
+
+// text is the narrowing as it is stored; one that narrows nothing is empty.
+func (n *Narrowing) text() (string, error) {
+	if n == nil || n.Allow == nil && len(n.Deny) == 0 {
+		return "", nil
+	}
+	b, err := json.Marshal(n)
+	return string(b), err
 }
 
 // Get reads a session. A non-empty owner sees only its own; anything else is as if it did not exist.
@@ -139,44 +102,24 @@ func one(ctx context.Context, q db.Querier, t db.Tenant, stmt db.ScopedStatement
 
 func notFound() error { return fault.New(fault.NotFound, "no such session") }
 
-// List reads up to limit sessions that come after the position, the last used first.
-func List(ctx context.Context, q db.Querier, t db.Tenant, owner string, at time.Time, id string, limit int) ([]Session, error) {
-	stmt := list
-	args := db.Args{"at": db.At(at), "id": id, "limit": limit}
-	if owner != "" {
-		stmt = listOwn
-		args["owner"] = owner
-	}
-	var rows []row
-	if err := stmt.Select(ctx, q, t, &rows, args); err != nil {
-		return nil, err
-	}
-	out := make([]Session, len(rows))
-	for i, r := range rows {
-		s, err := r.session()
-		if err != nil {
-			return nil, err
-		}
-		out[i] = s
-	}
-	return out, nil
-}
-
 // Change is what is new in a session's settings; nil leaves one as it is.
 type Change struct {
 	Title, Model, SystemPrompt, Thinking *string
+	Tools                                *Narrowing
 	Metadata                             map[string]string
+	Archived, Pinned                     *bool
 }
 
 // Update changes a session's settings and returns it. A non-empty owner changes only its own.
 func Update(ctx context.Context, q db.Querier, t db.Tenant, owner, id string, c Change, now time.Time) (Session, error) {
-	args := db.Args{"id": id, "owner": owner, "title": c.Title, "model": c.Model, "system_prompt": c.SystemPrompt, "thinking": c.Thinking, "metadata": nil, "now": db.At(now)}
-	for _, name := range []string{"title", "model", "system_prompt", "thinking"} {
-		if p := args[name].(*string); p != nil {
-			args[name] = *p
-		} else {
-			args[name] = nil
+	args := db.Args{"id": id, "owner": owner, "title": value(c.Title), "model": value(c.Model), "system_prompt": value(c.SystemPrompt), "thinking": value(c.Thinking),
+		"pinned": value(c.Pinned), "archived": value(c.Archived), "tools": nil, "metadata": nil, "now": db.At(now)}
+	if c.Tools != nil {
+		tools, err := c.Tools.text()
+		if err != nil {
+			return Session{}, err
 		}
+		args["tools"] = tools
 	}
 	if c.Metadata != nil {
 		meta, err := json.Marshal(c.Metadata)
@@ -185,12 +128,20 @@ func Update(ctx context.Context, q db.Querier, t db.Tenant, owner, id string, c 
 		}
 		args["metadata"] = string(meta)
 	}
-	return one(ctx, q, t, update, args)
+	s, err := one(ctx, q, t, update, args)
+	if err == nil && c.Title != nil {
+		err = index(ctx, q, t, s.ID, 0, s.Title)
+	}
+	return s, err
 }
 
-// Reset starts a session over with an empty context and returns it. A non-empty owner resets only its own.
-func Reset(ctx context.Context, q db.Querier, t db.Tenant, owner, id string, now time.Time) (Session, error) {
-	return one(ctx, q, t, reset, db.Args{"id": id, "owner": owner, "now": db.At(now)})
+// Title gives a session the title that a model or the first words make, and reports whether it did: a title of the same or a higher kind stays.
+func Title(ctx context.Context, q db.Querier, t db.Tenant, id, title, by string) (bool, error) {
+	n, err := retitle.Exec(ctx, q, t, db.Args{"id": id, "title": title, "titled": by})
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, index(ctx, q, t, id, 0, title)
 }
 
 // Delete removes a session with its messages and runs. A non-empty owner removes only its own.
@@ -199,66 +150,9 @@ func Delete(ctx context.Context, q db.Querier, t db.Tenant, owner, id string) er
 	if err == nil && n == 0 {
 		return notFound()
 	}
-	return err
-}
-
-// Append stores a message at the end of its session and fills in its id, sequence, epoch and time. The first user message gives the session its title.
-func Append(ctx context.Context, q db.Querier, t db.Tenant, m *Message, now time.Time) error {
-	title := ""
-	if m.Role == "user" {
-		title = TitleFrom(m.Content)
-	}
-	var at struct {
-		LastSequence int64 `db:"last_sequence"`
-		Epoch        int64 `db:"epoch"`
-	}
-	err := bump.Get(ctx, q, t, &at, db.Args{"id": m.SessionID, "title": title, "now": db.At(now)})
-	if fault.Is(err, fault.NotFound) {
-		return notFound()
-	}
 	if err != nil {
 		return err
 	}
-	m.Sequence, m.Epoch, m.CreatedAt = at.LastSequence, at.Epoch, db.At(now)
-	calls := ""
-	if len(m.ToolCalls) > 0 {
-		b, err := json.Marshal(m.ToolCalls)
-		if err != nil {
-			return err
-		}
-		calls = string(b)
-	}
-	_, err = insertMessage.Exec(ctx, q, t, db.Args{"session_id": m.SessionID, "sequence": m.Sequence, "id": m.ID, "epoch": m.Epoch, "run_id": orNull(m.RunID), "role": m.Role,
-		"content": orNull(string(m.Content)), "reasoning": orNull(m.Reasoning), "tool_calls": orNull(calls), "tool_call_id": orNull(m.ToolCallID), "name": orNull(m.Name),
-		"model": orNull(m.Model), "finish_reason": orNull(m.FinishReason), "input_tokens": m.InputTokens, "output_tokens": m.OutputTokens, "now": m.CreatedAt})
+	_, err = removeSends.Exec(ctx, q, t, db.Args{"id": id})
 	return err
-}
-
-// OfRun reads the messages that a run wrote, oldest first.
-func OfRun(ctx context.Context, q db.Querier, t db.Tenant, sessionID, runID string) ([]Message, error) {
-	return read(ctx, q, t, ofRun, db.Args{"session_id": sessionID, "run_id": runID})
-}
-
-func read(ctx context.Context, q db.Querier, t db.Tenant, stmt db.ScopedStatement, args db.Args) ([]Message, error) {
-	var rows []messageRow
-	if err := stmt.Select(ctx, q, t, &rows, args); err != nil {
-		return nil, err
-	}
-	out := make([]Message, len(rows))
-	for i, r := range rows {
-		m, err := r.message()
-		if err != nil {
-			return nil, err
-		}
-		out[i] = m
-	}
-	return out, nil
-}
-
-// orNull stores NULL for an absent text.
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }
