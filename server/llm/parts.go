@@ -3,6 +3,7 @@ package llm
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // Parts splits content that is a list of parts, without looking into them: the megabytes of an image cost next to nothing. It reports false for every other content.
@@ -62,3 +63,34 @@ func endOfString(b []byte, i int) int {
 		i += n + 1
 	}
 }
+
+// Unquote reads a JSON string, several times as fast as a decoder does. It reports false for what is none.
+func Unquote(quoted json.RawMessage) (string, bool) {
+	n := len(quoted)
+	if n < 2 || quoted[0] != '"' || quoted[n-1] != '"' {
+		return "", false
+	}
+	inner := quoted[1 : n-1]
+	at := bytes.IndexByte(inner, '\\')
+	if at < 0 {
+		return strings.ToValidUTF8(string(inner), "\uFFFD"), bytes.IndexByte(inner, '"') < 0
+	}
+	out := make([]byte, 0, len(inner))
+	for at >= 0 {
+		var c byte
+		if at+1 < len(inner) {
+			c = escapes[inner[at+1]]
+		}
+		if c == 0 { // \u, or nothing that JSON knows
+			var s string
+			err := json.Unmarshal(quoted, &s)
+			return s, err == nil
+		}
+		out = append(append(out, inner[:at]...), c)
+		inner = inner[at+2:]
+		at = bytes.IndexByte(inner, '\\')
+	}
+	return strings.ToValidUTF8(string(append(out, inner...)), "\uFFFD"), true
+}
+
+var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}

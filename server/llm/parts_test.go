@@ -26,3 +26,19 @@ func TestParts(t *testing.T) {
 		}
 	}
 }
+
+// FuzzUnquote: what a decoder reads is read alike.
+func FuzzUnquote(f *testing.F) {
+	for _, s := range []string{`""`, `"a"`, `"a\n\"b\\\/\u0041\ud83d\ude00"`, `"`, `"\"`, `"a\x"`, `"\\"`, "\"\xff\"", `"\ud800"`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, quoted string) {
+		var want string
+		if json.Unmarshal([]byte(quoted), &want) != nil || quoted[0] != '"' || quoted[len(quoted)-1] != '"' {
+			return // no more is promised than to read what is valid
+		}
+		if got, ok := Unquote(json.RawMessage(quoted)); !ok || strings.ToValidUTF8(got, "") != strings.ToValidUTF8(want, "") {
+			t.Errorf("%q: %q and not %q", quoted, got, want)
+		}
+	})
+}

@@ -120,7 +120,10 @@ func (b *builder) plan() {
 		b.fixed += b.by.Message(m)
 	}
 	if text := clean.Text(in.Summary); !blank(text) {
-		b.summary = []llm.Message{Summarised(fit(b.by, text, b.room/summaryShare))}
+		if most := b.room / summaryShare; b.by.Count(text) > most {
+			text = fit(in.Count, text, most)
+		}
+		b.summary = []llm.Message{Summarised(text)}
 		b.fixed += b.by.Message(b.summary[0])
 	}
 	b.units = split(in, b.by)
@@ -207,16 +210,13 @@ func (b *builder) trim(u *unit, j, keep int) int64 {
 	if it.m.Role != "tool" {
 		return 0
 	}
-	if !it.trimmed {
-		it.whole = llm.TextOf(it.m.Content)
-	}
-	short, ok := shorten(it.whole, keep)
+	short, ok := shorten(it.text, keep)
 	if !ok {
 		return 0
 	}
 	before := it.cost
 	it.m.Content = llm.Text(short)
-	it.cost = b.by.Message(it.m)
+	it.cost = b.by.Count(short) + b.by.Beside(it.m)
 	u.cost += it.cost - before
 	if !it.trimmed {
 		it.trimmed = true

@@ -37,6 +37,9 @@ type part struct {
 func partsOf(content json.RawMessage) []part {
 	list, ok := llm.Parts(content)
 	if !ok {
+		if text, ok := llm.Unquote(content); ok {
+			return []part{{kind: "text", text: text}}
+		}
 		return []part{{kind: "text", text: llm.TextOf(content)}}
 	}
 	out := make([]part, len(list))
@@ -85,26 +88,25 @@ func words(content json.RawMessage) (text string, plain bool) {
 	return strings.Join(said, "\n\n"), false
 }
 
-// spoken is what an assistant said, as a text: nil when it said nothing.
-func spoken(content json.RawMessage) json.RawMessage {
-	content = clean.Content(content)
-	text, plain := words(content)
-	text, plain = clean.Text(text), plain && !clean.Has(text)
+// spoken is what an assistant said, as a text: no content when it said nothing.
+func spoken(content json.RawMessage) (json.RawMessage, string) {
+	said, plain := words(content)
+	text := clean.Text(said)
 	switch {
 	case blank(text):
-		return nil
-	case plain:
-		return content
+		return nil, ""
+	case plain && len(text) == len(said):
+		return content, text
 	}
-	return llm.Text(text)
+	return llm.Text(text), text
 }
 
 // result is what a tool answered, as a text.
-func result(content json.RawMessage) json.RawMessage {
-	if said := spoken(content); said != nil {
-		return said
+func result(content json.RawMessage) (json.RawMessage, string) {
+	if content, text := spoken(content); content != nil {
+		return content, text
 	}
-	return llm.Text(noResult)
+	return llm.Text(noResult), noResult
 }
 
 // asked is what the user's message at i says: without blank texts and reasoning, and with notes for images that are too many or too much for the model.

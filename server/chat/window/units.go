@@ -25,7 +25,7 @@ type item struct {
 	sequence int64
 	taint    []tool.Taint
 	cost     int64
-	whole    string // of a result that was shortened
+	text     string // of an assistant's message or a tool's, before it is shortened
 	trimmed  bool
 }
 
@@ -79,13 +79,17 @@ func (s *splitter) unit(list []Message, i int) (u unit, next int) {
 	m := list[i]
 	switch {
 	case m.Role == "user":
-		u.add(s.item(m, s.asked(list, i)), s.by)
+		it := s.item(m, s.asked(list, i))
+		if it.cost == 0 {
+			it.cost = s.by.Message(it.m)
+		}
+		u.add(it)
 		return u, i + 1
 	case m.Role == "assistant" && len(m.ToolCalls) > 0:
 		return s.calls(list, i)
 	case m.Role == "assistant":
-		if said := spoken(m.Content); said != nil {
-			u.add(s.item(m, said), s.by)
+		if content, text := spoken(m.Content); content != nil {
+			u.add(s.said(s.item(m, content), text))
 		}
 		return u, i + 1
 	}
@@ -101,7 +105,8 @@ func (s *splitter) calls(list []Message, i int) (u unit, next int) {
 		id := list[next].ToolCallID
 		results[id] = append(results[id], list[next])
 	}
-	it := s.item(m, spoken(m.Content))
+	content, text := spoken(m.Content)
+	it := s.item(m, content)
 	it.m.ToolCalls, it.cost = nil, 0
 	var answers []item
 	for _, c := range m.ToolCalls {
@@ -111,19 +116,20 @@ func (s *splitter) calls(list []Message, i int) (u unit, next int) {
 		}
 		results[c.ID] = list[1:]
 		id := s.ids.take(c.ID)
-		a := s.item(list[0], result(list[0].Content))
+		content, text := result(list[0].Content)
+		a := s.item(list[0], content)
 		if a.m.ToolCallID != id {
 			a.m.ToolCallID, a.cost = id, 0
 		}
 		it.m.ToolCalls = append(it.m.ToolCalls, mended(c, id))
-		answers = append(answers, a)
+		answers = append(answers, s.said(a, text))
 	}
 	if len(it.m.ToolCalls) == 0 && it.m.Content == nil {
 		return u, next
 	}
-	u.add(it, s.by)
+	u.add(s.said(it, text))
 	for _, a := range answers {
-		u.add(a, s.by)
+		u.add(a)
 	}
 	return u, next
 }
@@ -138,10 +144,15 @@ func (s *splitter) item(m Message, content json.RawMessage) item {
 	return it
 }
 
-func (u *unit) add(it item, by tokens.Counter) {
-	if it.cost == 0 {
-		it.cost = by.Message(it.m)
+// said weighs a message whose content is this text.
+func (s *splitter) said(it item, text string) item {
+	if it.text = text; it.cost == 0 {
+		it.cost = s.by.Count(text) + s.by.Beside(it.m)
 	}
+	return it
+}
+
+func (u *unit) add(it item) {
 	u.items = append(u.items, it)
 	u.cost += it.cost
 }

@@ -25,7 +25,7 @@ func Check(history, added []llm.Message) error {
 	if len(results) == 0 {
 		return nil
 	}
-	calls := open(history)
+	calls := openCalls(history)
 	if len(calls) == 0 {
 		return refuse("the session waits for no tool result at this place; a turn's tool results answer the calls of the message before")
 	}
@@ -47,8 +47,8 @@ func Check(history, added []llm.Message) error {
 	return nil
 }
 
-// open counts the calls that wait for a result, by their ids.
-func open(history []llm.Message) map[string]int {
+// openCalls counts the calls that wait for a result, by their ids.
+func openCalls(history []llm.Message) map[string]int {
 	n := len(history)
 	for n > 0 && history[n-1].Role == "tool" {
 		n--

@@ -15,8 +15,11 @@ const (
 )
 
 // Message is what a message costs in a request.
-func (c Counter) Message(m llm.Message) int64 {
-	n := perMessage + c.Content(m.Content)
+func (c Counter) Message(m llm.Message) int64 { return c.Content(m.Content) + c.Beside(m) }
+
+// Beside is what a message costs beside its content.
+func (c Counter) Beside(m llm.Message) int64 {
+	n := int64(perMessage)
 	if m.Name != "" {
 		n += 1 + c.Count(m.Name)
 	}
@@ -42,6 +45,9 @@ func (c Counter) Tools(list []llm.Tool) int64 {
 func (c Counter) Content(content json.RawMessage) int64 {
 	parts, ok := llm.Parts(content)
 	if !ok {
+		if text, ok := llm.Unquote(content); ok {
+			return c.Count(text)
+		}
 		return c.Count(llm.TextOf(content))
 	}
 	var n int64
