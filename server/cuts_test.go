@@ -63,7 +63,7 @@ func (r *rig) cutAt(c customer, raw []byte, n int, truth string) string {
 	}
 	script := tear
 	if !lasting {
-		script = turns(tear, func(c *upcall) { c.write(string(raw)) })
+		script = inTurn(tear, func(c *upcall) { c.write(string(raw)) })
 	}
 	model := r.up.on(fmt.Sprint("cut", n), script)
 	o := r.try("stream", c, ask(model, "hi", nil))

@@ -190,22 +190,22 @@ type earlyFault struct {
 }
 
 var earlyFaults = []earlyFault{
-	{"429, then fine", "lab", func() func(*upcall) { return turns(status(429), fine) }, 200, "", "", 2, "fine", 0},
-	{"429 with a second, then fine", "lab", func() func(*upcall) { return turns(status(429, "Retry-After", "1"), fine) }, 200, "", "", 2, "fine", time.Second},
-	{"429 with a date, then fine", "lab", func() func(*upcall) { return turns(dated(2*time.Second), fine) }, 200, "", "", 2, "fine", 900 * time.Millisecond},
-	{"429 with a past date, then fine", "lab", func() func(*upcall) { return turns(dated(-time.Hour), fine) }, 200, "", "", 2, "fine", 0},
-	{"429 with a negative wait, then fine", "lab", func() func(*upcall) { return turns(status(429, "Retry-After", "-1"), fine) }, 200, "", "", 2, "fine", 0},
+	{"429, then fine", "lab", func() func(*upcall) { return inTurn(status(429), fine) }, 200, "", "", 2, "fine", 0},
+	{"429 with a second, then fine", "lab", func() func(*upcall) { return inTurn(status(429, "Retry-After", "1"), fine) }, 200, "", "", 2, "fine", time.Second},
+	{"429 with a date, then fine", "lab", func() func(*upcall) { return inTurn(dated(2*time.Second), fine) }, 200, "", "", 2, "fine", 900 * time.Millisecond},
+	{"429 with a past date, then fine", "lab", func() func(*upcall) { return inTurn(dated(-time.Hour), fine) }, 200, "", "", 2, "fine", 0},
+	{"429 with a negative wait, then fine", "lab", func() func(*upcall) { return inTurn(status(429, "Retry-After", "-1"), fine) }, 200, "", "", 2, "fine", 0},
 	{"429 with an hour", "lab", func() func(*upcall) { return status(429, "Retry-After", "3600") }, 429, "rate_limit_exceeded", "3600", 1, "", 0},
 	{"429 with thirty years", "lab", func() func(*upcall) { return status(429, "Retry-After", "1000000000") }, 429, "rate_limit_exceeded", "3600", 1, "", 0},
-	{"529, then fine", "lab", func() func(*upcall) { return turns(status(529), status(529), fine) }, 200, "", "", 3, "fine", 0},
+	{"529, then fine", "lab", func() func(*upcall) { return inTurn(status(529), status(529), fine) }, 200, "", "", 3, "fine", 0},
 	{"529", "lab", func() func(*upcall) { return status(529) }, 503, "provider_overloaded", "", 3, "", 0},
 	{"503 with two minutes", "lab", func() func(*upcall) { return status(503, "Retry-After", "120") }, 503, "provider_overloaded", "120", 1, "", 0},
-	{"hangs, then fine", "lab", func() func(*upcall) { return turns(hang, fine) }, 200, "", "", 2, "fine", 500 * time.Millisecond},
+	{"hangs, then fine", "lab", func() func(*upcall) { return inTurn(hang, fine) }, 200, "", "", 2, "fine", 500 * time.Millisecond},
 	{"hangs", "lab", func() func(*upcall) { return hang }, 504, "timeout", "", 3, "", 0},
-	{"reset, then fine", "lab", func() func(*upcall) { return turns(func(*upcall) { panic(http.ErrAbortHandler) }, fine) }, 200, "", "", 2, "fine", 0},
-	{"garbage, then fine", "lab", func() func(*upcall) { return turns(refuse(200, "text/event-stream", "\x00\xff\xfe{{{data:\n\n"), fine) }, 200, "", "", 2, "fine", 0},
-	{"an error in a 200, then fine", "claude", func() func(*upcall) { return turns(sse(overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
-	{"an error in a 200 after its start, then fine", "claude", func() func(*upcall) { return turns(sse(claudeStart, overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
+	{"reset, then fine", "lab", func() func(*upcall) { return inTurn(func(*upcall) { panic(http.ErrAbortHandler) }, fine) }, 200, "", "", 2, "fine", 0},
+	{"garbage, then fine", "lab", func() func(*upcall) { return inTurn(refuse(200, "text/event-stream", "\x00\xff\xfe{{{data:\n\n"), fine) }, 200, "", "", 2, "fine", 0},
+	{"an error in a 200, then fine", "claude", func() func(*upcall) { return inTurn(sse(overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
+	{"an error in a 200 after its start, then fine", "claude", func() func(*upcall) { return inTurn(sse(claudeStart, overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
 	{"an error in a 200", "claude", func() func(*upcall) { return sse(claudeStart, overloaded) }, 503, "provider_overloaded", "", 3, "", 0},
 }
 

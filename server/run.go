@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/clawless/clawless/server/chat"
+	"github.com/clawless/clawless/server/chat/admit"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/jobs"
@@ -180,6 +180,7 @@ func (s *Server) jobs() []jobs.Job {
 			return err
 		}},
 		{Name: "old decisions", Every: time.Hour, Run: s.pruneDecisions},
+		{Name: "old sessions", Every: time.Hour, Limit: 10 * time.Minute, Run: s.keeper().RunAll},
 		{Name: "old replays", Every: time.Hour, Run: s.book.Prune},
 	}
 	if s.db.Dialect() == db.Postgres {
@@ -218,7 +219,7 @@ func (s *Server) dismiss(ctx context.Context) error {
 	if len(holders) == 0 {
 		return nil
 	}
-	gone := map[chat.Holder]bool{}
+	gone := map[admit.Holder]bool{}
 	err := s.db.Read(ctx, func(q db.Querier) error {
 		for _, h := range holders {
 			serves := keys.Serves
@@ -233,7 +234,7 @@ func (s *Server) dismiss(ctx context.Context) error {
 		}
 		return nil
 	})
-	s.chat.Stop(func(h chat.Holder) bool { return gone[h] }, errRevoked)
+	s.chat.Stop(func(h admit.Holder) bool { return gone[h] }, errRevoked)
 	return err
 }
 

@@ -149,7 +149,7 @@ func TestFormatInWords(t *testing.T) {
 		} {
 			c := r.tenant(name+"-"+mode, nil)
 			model := "claude/format-" + name + "-" + mode
-			r.up.on(strings.TrimPrefix(model, "claude/"), turns(f.scripts...))
+			r.up.on(strings.TrimPrefix(model, "claude/"), inTurn(f.scripts...))
 			o := r.try(mode, c, ask(model, easy, map[string]any{"response_format": json.RawMessage(citySchema), "max_tokens": 50}))
 			if o.said != f.said || o.done != (f.said != "") || f.said == "" && o.status != 502 {
 				t.Errorf("%s, %s: %d %s", name, mode, o.status, o.body)

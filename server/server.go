@@ -12,10 +12,12 @@ import (
 	"github.com/clawless/clawless/server/audit"
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat"
+	"github.com/clawless/clawless/server/chat/admit"
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/chat/embeddings"
 	"github.com/clawless/clawless/server/chat/messages"
 	"github.com/clawless/clawless/server/chat/responses"
+	"github.com/clawless/clawless/server/chat/turns"
 	"github.com/clawless/clawless/server/config"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
@@ -29,8 +31,12 @@ import (
 	"github.com/clawless/clawless/server/replays"
 	"github.com/clawless/clawless/server/routes"
 	"github.com/clawless/clawless/server/runs"
-	"github.com/clawless/clawless/server/sessions"
+	"github.com/clawless/clawless/server/sessions/archive"
+	"github.com/clawless/clawless/server/sessions/retention"
+	"github.com/clawless/clawless/server/sessions/serve"
 	"github.com/clawless/clawless/server/tenants"
+	"github.com/clawless/clawless/server/tool"
+	"github.com/clawless/clawless/server/tools"
 	"github.com/clawless/clawless/server/widgets"
 	"github.com/clawless/clawless/widget"
 )
@@ -51,6 +57,8 @@ type Server struct {
 	router    *router.Router
 	known     knowledge
 	hub       *runs.Hub
+	shared    shared
+	tooling   *tooling
 	chat      *chat.Chat
 	ring      *keys.Ring
 	gate      *widgets.Gate
@@ -65,8 +73,16 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Version: version, cfg: cfg, db: d, log: log, providers: providers, node: ids.New("node_"), reg: prometheus.NewRegistry(),
-		hub: runs.NewHub(cfg.RunRetention, keptEvents), ring: keys.NewRing(d), gate: widgets.NewGate(d, cfg.CORSOrigins),
+	with, err := share(cfg, d, log)
+	if err != nil {
+		return nil, err
+	}
+	tooling, err := newTooling(cfg, d, version, log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Version: version, cfg: cfg, db: d, log: log, providers: providers, node: ids.New("node_"), reg: prometheus.NewRegistry(), shared: with, tooling: tooling,
+		hub: with.hub(cfg, d, log), ring: keys.NewRing(d), gate: widgets.NewGate(d, cfg.CORSOrigins),
 		book: &replays.Book{DB: d, TTL: cfg.IdempotencyTTL}}
 	if s.known, err = know(cfg, providers); err != nil {
 		return nil, err
@@ -76,7 +92,8 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	s.meters.watch(s.reg, func() int { return len(s.router.Circuits()) })
 	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
 		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: s.meters.settled, Prices: s.known.prices, TierModels: s.known.tiers, Vendor: func(provider string) string { return s.known.vendors[provider] },
-		Rules: func() policy.Rules { return s.known.rules }})
+		Rules: func() policy.Rules { return s.known.rules }, Desk: tooling.desk, Bus: with.caches(d), CacheTTL: cfg.CacheTTL})
+	tooling.desk.BuiltIn = s.builtIn(s.chat.Turns)
 	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: s.meters.http,
 		BehindProxy: cfg.BehindProxy, PublicURL: strings.TrimRight(cfg.PublicURL, "/")})
 	assets, err := widget.New()
@@ -94,15 +111,20 @@ func (s *Server) routes() {
 	keys.Routes{DB: s.db, Ring: s.ring, Tenant: tenantID, Audit: audit.Record, Revoked: s.holderGone}.Register(s.api)
 	widgets.Routes{DB: s.db, Gate: s.gate, Tenant: tenantID, Audit: audit.Record, Deleted: s.holderGone}.Register(s.api)
 	quotas.Routes{DB: s.db, Tenant: tenantBudget}.Register(s.api)
-	sessions.Routes{DB: s.db, Audit: audit.Record}.Register(s.api)
+	serve.Routes{DB: s.db, Audit: audit.Record, Changed: s.sessionChanged, Deleted: s.sessionDeleted}.Register(s.api)
+	archive.Routes{DB: s.db, WriteTimeout: s.cfg.StreamWriteTimeout, Tenant: namedTenant, Audit: audit.Record, Deleted: s.sessionDeleted, Erased: s.erased}.Register(s.api)
+	retention.Routes{Keeper: s.keeper()}.Register(s.api)
+	tools.Routes{DB: s.db, Set: s.tooling.set, BuiltIn: func() []tool.Tool { return s.tooling.desk.BuiltIn.List() }, Offers: s.offers,
+		Decided: func(_, _, approval string) { s.tooling.desk.Decided(approval) }}.Register(s.api)
 	models.Routes{Catalogue: s.router, Allowed: s.allowedModels, Health: s.router.Health, Lookup: s.lookupID, Version: s.known.prices.Version, Auto: s.hasAuto, Default: s.defaultOf}.Register(s.api)
 	chat.Routes{Chat: s.chat}.Register(s.api)
+	turns.Routes{Turns: s.chat.Turns}.Register(s.api)
 	messages.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	embeddings.Routes{DB: s.db, Models: s.router, Tenant: s.chat.Tenant, May: s.chat.Planner().May, PriceVersion: s.known.prices.Version, Enter: s.chat.Enter, Settled: s.meters.settled,
 		Debts: s.chat.Debts(), WriteTimeout: s.cfg.StreamWriteTimeout, Log: s.log}.Register(s.api)
 	responses.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	routes.Routes{DB: s.db, Explain: s.chat.Explain, ChatBody: dialect.ChatRequest{}, Facts: s.facts, Tenant: tenantID, PriceVersion: s.known.prices.Version()}.Register(s.api)
-	runs.Routes{DB: s.db, Hub: s.hub, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
+	runs.Routes{DB: s.db, Hub: s.hub, Tools: toolsOfRun, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	audit.Routes{DB: s.db}.Register(s.api)
 }
 
@@ -137,7 +159,7 @@ func (s *Server) tenantChanged(id string, served bool) {
 	s.ring.Forget()
 	s.gate.Forget()
 	if !served {
-		s.chat.Stop(func(h chat.Holder) bool { return h.TenantID == id }, errSuspended)
+		s.chat.Stop(func(h admit.Holder) bool { return h.TenantID == id }, errSuspended)
 	}
 }
 
@@ -149,7 +171,7 @@ var (
 
 // holderGone ends the work under way of a key that was revoked or of a widget that was deleted.
 func (s *Server) holderGone(tenantID, id string) {
-	s.chat.Stop(func(h chat.Holder) bool { return h == chat.Holder{TenantID: tenantID, KeyID: id} }, errRevoked)
+	s.chat.Stop(func(h admit.Holder) bool { return h == admit.Holder{TenantID: tenantID, KeyID: id} }, errRevoked)
 }
 
 func tenantID(ctx context.Context, q db.Querier, idOrName string) (string, error) {

@@ -123,8 +123,8 @@ func refuse(status int, contentType, body string, header ...string) func(*upcall
 	}
 }
 
-// turns is a script that does something else each time; the last one goes on.
-func turns(scripts ...func(*upcall)) func(*upcall) {
+// inTurn is a script that does something else each time; the last one goes on.
+func inTurn(scripts ...func(*upcall)) func(*upcall) {
 	var n atomic.Int64
 	return func(c *upcall) { scripts[min(int(n.Add(1)), len(scripts))-1](c) }
 }

@@ -130,7 +130,7 @@ func TestStoreFailsAfterTheAnswer(t *testing.T) {
 				t.Fatalf("%+v, %v", answer, err)
 			}
 		} else {
-			live, err := b.turn(b.ctx, b.ask(t, session))
+			live, err := b.Start(b.ctx, b.ask(t, session))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +138,7 @@ func TestStoreFailsAfterTheAnswer(t *testing.T) {
 				t.Errorf("the reader is told %v", err)
 			}
 		}
-		if _, err := b.prepare(b.ctx, b.ask(t, "")); !fault.Is(err, fault.StoreUnavailable) {
+		if _, err := b.Prepare(b.ctx, b.ask(t, "")); !fault.Is(err, fault.StoreUnavailable) {
 			t.Errorf("a call is admitted while there is a debt: %v", err)
 		}
 		if u := b.month(t); u.Used != int64(7*i) || u.Reserved == 0 {
@@ -151,7 +151,7 @@ func TestStoreFailsAfterTheAnswer(t *testing.T) {
 		if u := b.month(t); u.Used != int64(7*(i+1)) || u.Reserved != 0 || u.Requests != int64(i+1) {
 			t.Errorf("afterwards: %+v", u)
 		}
-		if _, err := b.prepare(b.ctx, b.ask(t, "")); err != nil {
+		if _, err := b.Prepare(b.ctx, b.ask(t, "")); err != nil {
 			t.Errorf("when the debt is paid: %v", err)
 		}
 	}
@@ -197,7 +197,7 @@ func TestProviderPanics(t *testing.T) {
 				run(f)
 			}()
 		}
-		live, err := b.turn(b.ctx, b.ask(t, b.session))
+		live, err := b.Start(b.ctx, b.ask(t, b.session))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,9 +208,9 @@ func TestProviderPanics(t *testing.T) {
 			t.Errorf("early %v: %+v", early, u)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		b.hub.Drain(ctx)
+		b.Hub.Drain(ctx)
 		b.Drain(ctx)
-		if cancel(); len(b.flights.active) != 0 || b.Waiting(b.tenant, b.session) != 0 {
+		if cancel(); len(b.Holders()) != 0 || b.Waiting(b.tenant, b.session) != 0 {
 			t.Error("something is left behind")
 		}
 	}

@@ -72,9 +72,9 @@ func (c *Chat) Ask(ctx context.Context, r *dialect.Request) (*Reply, error) {
 
 // askSession reads a session's turn from its run's log, as any other reader of the run would.
 func (c *Chat) askSession(ctx context.Context, r *dialect.Request) (*Reply, error) {
-	live, err := c.attach(ctx)
+	live, err := c.Attach(ctx)
 	if err == nil && live == nil {
-		live, err = c.turn(ctx, r)
+		live, err = c.Start(ctx, r)
 	}
 	if err != nil {
 		return nil, err

@@ -105,9 +105,9 @@ func pump(ctx context.Context, out *sse.Writer, k *engine.Call, o *opened, inclu
 
 // session answers from a run's log: a new turn's, or that of the run to which a repeated request is attached.
 func (r Routes) session(ctx context.Context, req *dialect.Request, withIDs bool) (*chatOut, error) {
-	live, err := r.Chat.attach(ctx)
+	live, err := r.Chat.Attach(ctx)
 	if err == nil && live == nil {
-		live, err = r.Chat.turn(ctx, req)
+		live, err = r.Chat.Start(ctx, req)
 	}
 	if err != nil {
 		return nil, err

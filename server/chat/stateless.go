@@ -6,7 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clawless/clawless/server/chat/admit"
 	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/chat/engine"
 	"github.com/clawless/clawless/server/chat/plan"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
@@ -16,7 +18,7 @@ import (
 
 // flight is a stateless call under way. end must be called, once or more.
 type flight struct {
-	*call
+	*engine.Call
 	ctx context.Context
 	end func()
 }
@@ -29,11 +31,11 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 		f.Details = []fault.Detail{{Field: "model", Message: what}}
 		return nil, f
 	}
-	k, err := c.prepare(ctx, r)
+	k, err := c.Prepare(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	messages := c.system(k.Tenant, "", r.Messages)
+	messages := c.System(k.Tenant, "", r.Messages)
 	size := dialect.Prompt(messages, r.Tools)
 	p, err := c.planner.Plan(ctx, plan.Turn{Tenant: k.Tenant, Request: r, Messages: r.Messages, Input: size.Tokens()})
 	if err != nil {
@@ -41,22 +43,22 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 	}
 	k.Decide(p)
 	k.Send(messages)
-	if err := k.ready(); err != nil {
+	if err := admit.Ready(k); err != nil {
 		return nil, err
 	}
 	// A conversation is likely to go on, and long instructions come again with the next question.
 	k.Req.CachePrompt = len(r.Messages) > 2 || instructed(messages, r.Tools)
 	k.Answer = dialect.NewAnswer(k.RequestID, k.Target.ID, time.Now())
 	k.Answer.Limit = r.MaxTokens
-	c.engine.Remember(k.Call)
+	c.engine.Remember(k)
 	limited, stop := c.engine.TurnContext(ctx)
-	if !c.flights.enter(k, stop) {
+	if !c.Admit(k, stop) {
 		stop(nil)
-		return nil, shuttingDown()
+		return nil, admit.ShuttingDown()
 	}
 	f := &flight{k, limited, sync.OnceFunc(func() {
 		stop(nil)
-		c.flights.leave(k)
+		c.Leave(k)
 	})}
 	if k.Free() {
 		return f, nil
@@ -76,9 +78,12 @@ func (c *Chat) stateless(ctx context.Context, r *dialect.Request) (*flight, erro
 // cachedFrom is the length, in tokens, from which providers keep a prompt.
 const cachedFrom = 1024
 
+// instructs reports whether a message is an instruction and no part of the conversation.
+func instructs(m llm.Message) bool { return m.Role == "system" || m.Role == "developer" }
+
 func instructed(messages []llm.Message, tools []llm.Tool) bool {
 	n := 0
-	for n < len(messages) && !isKept(messages[n]) {
+	for n < len(messages) && instructs(messages[n]) {
 		n++
 	}
 	size := dialect.Prompt(messages[:n], tools)

@@ -123,7 +123,10 @@ func TestDefault(t *testing.T) {
 		SessionWait:        30 * time.Second,
 		RunRetention:       10 * time.Minute,
 		StreamWriteTimeout: 10 * time.Second,
+		FilesMaxBytes:      100 << 20,
 		CacheTTL:           5 * time.Minute,
+		SessionRetention:   30 * 24 * time.Hour,
+		ApprovalWait:       5 * time.Minute,
 		IdempotencyTTL:     24 * time.Hour,
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {

@@ -45,7 +45,11 @@ type Settings struct {
 
 	SessionWait        time.Duration `name:"session_wait" value:"DURATION" default:"30s" usage:"how long a turn waits for the one before it in the same session"`
 	RunRetention       time.Duration `name:"run_retention" value:"DURATION" default:"10m" usage:"how long the events of a finished run can be read again"`
+	SessionRetention   time.Duration `name:"session_retention" value:"DURATION" default:"720h" usage:"how long a session that nobody uses is kept, for tenants without retention_days; whole days, 0 is for ever"`
+	ApprovalWait       time.Duration `name:"approval_wait" value:"DURATION" default:"5m" usage:"how long a tool call waits for somebody's approval"`
 	StreamWriteTimeout time.Duration `name:"stream_write_timeout" value:"DURATION" default:"10s" usage:"how long one write to a slow reader of a stream may take"`
+	ToolsAllowPrivate  []string      `name:"tools_allow_private" value:"CIDR,..." usage:"private networks that tools may reach, such as 10.1.0.0/16; everything but the public Internet is refused otherwise"`
+	FilesMaxBytes      int64         `name:"files_max_bytes" value:"SIZE" type:"bytes" default:"100MiB" usage:"bytes that the files of one end user may take, for tenants without files_bytes"`
 	CacheTTL           time.Duration `name:"cache_ttl" value:"DURATION" default:"5m" usage:"how long sessions and tenants' settings are kept in memory, where changes by other servers can be heard; 0 keeps nothing"`
 	IdempotencyTTL     time.Duration `name:"idempotency_ttl" value:"DURATION" default:"24h" usage:"how long the answer to an Idempotency-Key is kept"`
 }

@@ -155,6 +155,8 @@ func (s *Settings) checkLimits(c *checker) {
 		{"session_wait", s.SessionWait, true},
 		{"run_retention", s.RunRetention, false},
 		{"cache_ttl", s.CacheTTL, true},
+		{"session_retention", s.SessionRetention, true},
+		{"approval_wait", s.ApprovalWait, false},
 		{"stream_write_timeout", s.StreamWriteTimeout, false},
 		{"idempotency_ttl", s.IdempotencyTTL, false},
 	} {

@@ -108,7 +108,7 @@ func TestValidateTellsAllAtOnce(t *testing.T) {
 		fields = append(fields, p.Field)
 	}
 	want := []string{
-		"addr", "tls_key", "public_url", "cors_origins[0]", "data_dir", "max_body_bytes", "run_retention", "stream_write_timeout", "idempotency_ttl", "default_model",
+		"addr", "tls_key", "public_url", "cors_origins[0]", "data_dir", "max_body_bytes", "run_retention", "approval_wait", "stream_write_timeout", "idempotency_ttl", "default_model",
 		"providers.P", "providers.P.base_url",
 	}
 	if !slices.Equal(fields, want) {

@@ -148,8 +148,10 @@ func (a *Answer) Body(input int64) ChatCompletion {
 }
 
 // Receipt is what the caller is told beside the answer.
-func (a *Answer) Receipt() *Receipt {
-	r := a.Paper
+func (a *Answer) Receipt() *Receipt { return a.ReceiptOf(a.Paper) }
+
+// ReceiptOf fills in a receipt what the answer knows of itself.
+func (a *Answer) ReceiptOf(r Receipt) *Receipt {
 	r.Model, r.SessionID, r.RunID, r.Dropped = a.Model, a.SessionID, a.RunID, a.Dropped
 	return &r
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/llm/catalog"
+	"github.com/clawless/clawless/server/llm/clean"
 	"github.com/clawless/clawless/server/llm/router"
 	"github.com/clawless/clawless/server/quotas"
 	"github.com/clawless/clawless/server/tenants"
@@ -73,8 +74,9 @@ type Call struct {
 // Input is about how many tokens the prompt has.
 func (k *Call) Input() int64 { return k.Size.Tokens() }
 
-// Send sets what the provider gets.
+// Send sets what the provider gets: without the control tokens of chat templates, by which a text could pass for another speaker's.
 func (k *Call) Send(messages []llm.Message) {
+	messages = clean.Messages(messages)
 	k.Req.Messages = messages
 	k.Size = dialect.Prompt(messages, k.Req.Tools)
 	k.Size.AddParams(k.Req.Params)

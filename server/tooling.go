@@ -1,0 +1,80 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+
+	"github.com/clawless/clawless/server/audit"
+	"github.com/clawless/clawless/server/chat/peers"
+	"github.com/clawless/clawless/server/chat/toolcalls"
+	"github.com/clawless/clawless/server/chat/turns"
+	"github.com/clawless/clawless/server/config"
+	"github.com/clawless/clawless/server/db"
+	"github.com/clawless/clawless/server/guard"
+	"github.com/clawless/clawless/server/runs"
+	"github.com/clawless/clawless/server/seal"
+	"github.com/clawless/clawless/server/tenants"
+	"github.com/clawless/clawless/server/tool"
+	"github.com/clawless/clawless/server/tools"
+	"github.com/clawless/clawless/server/tools/executions"
+)
+
+// maxRedirects of a tool's request, each of which is judged like the first.
+const maxRedirects = 5
+
+// tooling is what the server's tools work with.
+type tooling struct {
+	private func(netip.Addr) bool // addresses of private networks that tools may reach
+	set     *tools.Set
+	desk    *toolcalls.Desk
+}
+
+// newTooling makes everything but the tools that need the use case; see builtIn.
+func newTooling(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*tooling, error) {
+	private, err := guard.Prefixes(cfg.ToolsAllowPrivate)
+	if err != nil {
+		return nil, fmt.Errorf("tools_allow_private: %w", err)
+	}
+	t := &tooling{private: private}
+	box := &seal.Source{Key: string(cfg.EncryptionKey)}
+	if d == nil || d.Dialect() == db.SQLite {
+		box.Dir = cfg.DataDir
+	}
+	t.set = tools.NewSet(tools.SetOptions{DB: d, Private: private, Box: box.Box, Audit: audit.Record,
+		Reserved: func(name string) bool {
+			_, taken := t.desk.BuiltIn.Get(name)
+			return taken
+		}, Version: version, Log: log})
+	t.desk = &toolcalls.Desk{DB: d, BuiltIn: tool.New(), Own: t.set.For, Wait: cfg.ApprovalWait, Log: log}
+	return t, nil
+}
+
+// builtIn are the tools of every tenant.
+func (s *Server) builtIn(core *turns.Turns) *tool.Registry {
+	return tool.New(peers.New(peers.Options{DB: s.db, Core: core, Visibility: s.visibility, Log: s.log})...)
+}
+
+// visibility is what a tenant's sessions see of one another.
+func (s *Server) visibility(ctx context.Context, tenantID string) (string, error) {
+	t, err := s.chat.Tenant(ctx, tenantID)
+	return t.Settings.SessionVisibility, err
+}
+
+// offers says which tools a tenant's sessions may use.
+func (s *Server) offers(ctx context.Context, tenantID string) (func(string) bool, error) {
+	t, err := s.chat.Tenant(ctx, tenantID)
+	return func(name string) bool { return tenants.Matches(t.Settings.ServerTools, name) }, err
+}
+
+// toolsOfRun lists what tools did in a run.
+func toolsOfRun(ctx context.Context, q db.Querier, t db.Tenant, runID string) ([]runs.RunTool, error) {
+	list, err := executions.OfRun(ctx, q, t, runID)
+	out := make([]runs.RunTool, len(list))
+	for i, e := range list {
+		out[i] = runs.RunTool{ID: e.CallID, Name: e.Tool, Status: string(e.Status), Decision: string(e.Decision), Layer: e.Layer, Error: e.Error,
+			Milliseconds: e.Duration.Milliseconds(), ResultBytes: e.ResultBytes, CostMicros: e.CostMicros, CreatedAt: e.CreatedAt.Time}
+	}
+	return out, err
+}
