@@ -256,16 +256,11 @@ func TestExecutions(t *testing.T) {
 		if err != nil || len(rows) != 7 || rows[0].CallID != "call_0" || rows[6].CallID != "call_6" || string(rows[6].Arguments) != `{"n":9007199254740993}` || string(rows[3].Arguments) != "{}" {
 			t.Errorf("%v %+v", err, rows)
 		}
-		var page struct {
-			Data []executions.ToolExecutionBody `json:"data"`
+		if a := r.want(200, nil, "GET", "/v1/tool-executions?run=run_b&limit=200", ""); strings.Count(string(a.body), "run_b") != 20 {
+			t.Errorf("of the run: %s", a.body)
 		}
-		r.want(200, &page, "GET", "/v1/tool-executions?run=run_b&limit=200", "")
-		if len(page.Data) != 20 {
-			t.Errorf("%d of the run", len(page.Data))
+		if a := r.want(200, nil, "GET", "/v1/tool-executions?session=ses_1", ""); !strings.Contains(string(a.body), `"data":[]`) {
+			t.Errorf("of a session without any: %s", a.body)
 		}
-		if r.want(200, &page, "GET", "/v1/tool-executions?session=ses_1", ""); len(page.Data) != 0 {
-			t.Errorf("%d of a session without any", len(page.Data))
-		}
-		r.want(400, nil, "GET", "/v1/tool-executions?cursor=zzz", "")
 	})
 }

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"strings"
 
-	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
-
 	"github.com/clawless/clawless/server/guard"
 	"github.com/clawless/clawless/server/tool/credential"
 )
@@ -93,8 +91,5 @@ func told(err error, e Endpoint) string {
 	case strings.Contains(text, "unsupported protocol version"):
 		return "it speaks no version of the protocol that this server knows"
 	}
-	if errors.Is(err, sdk.ErrConnectionClosed) && !strings.Contains(text, "unsupported content type") {
-		return "the connection was closed"
-	}
-	return fmt.Sprintf("%s is no MCP endpoint for streamable HTTP, or fails", e.Credential.Scrub(hostOf(e.URL)))
+	return fmt.Sprintf("%s is no MCP endpoint for streamable HTTP, or closed the connection", e.Credential.Scrub(hostOf(e.URL)))
 }
