@@ -9,7 +9,7 @@ import (
 )
 
 // maxWork bounds the work of holding arguments against a schema: some lines of references that double at each level are years of it.
-const maxWork = 2_000_000
+const maxWork = 1_000_000
 
 // budget is the work that is left; a validation that needs more ends by a panic.
 type budget struct{ left int }
