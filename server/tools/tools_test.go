@@ -313,6 +313,15 @@ func TestConcurrentChanges(t *testing.T) {
 		if status[0] != 200 || status[1] != 412 || status[7] != 412 {
 			t.Errorf("%v", status)
 		}
+		for i := range status {
+			wg.Go(func() {
+				status[i] = r.do("PATCH", "/v1/tools/one", fmt.Sprintf(`{"description":"e%d"}`, i)).status
+			})
+		}
+		wg.Wait()
+		if slices.Sort(status); status[7] != 200 {
+			t.Errorf("without a version: %v", status)
+		}
 	})
 }
 

@@ -67,7 +67,7 @@ func checkSegment(v string) error {
 		return errors.New("holds control characters, and it is part of the address")
 	}
 	for range 3 {
-		if climbs(v) {
+		if climbs(v) || strings.Trim(v, `/\;`) == "" { // slashes alone would fall together with those around them
 			return errors.New("must not lead to another path")
 		}
 		clear, err := url.PathUnescape(v)
