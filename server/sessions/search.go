@@ -14,19 +14,20 @@ const (
 	oldBatch = 200    // texts of an older release that are indexed at a time
 )
 
-// A text without a word is not kept: nobody could find it. The tenant's id is among the words, so that a search reads the tenant's postings alone.
+// A text without a word is not kept: nobody could find it. The tenant's id is in the index, so that a search reads the tenant's postings alone; on Postgres it is one of the
+// words, led by a sign that no word has, so that none is its beginning.
 var (
 	addText = db.ScopedPair("sessions.add_text",
 		`INSERT INTO search_texts (tenant_id, session_id, sequence, body, words) SELECT :tenant_id, :session_id, :sequence, :body, :words WHERE :words <> ''`,
 		`INSERT INTO search_texts (tenant_id, session_id, sequence, body, words)
-			SELECT :tenant_id, :session_id, CAST(:sequence AS BIGINT), :body, array_to_tsvector(string_to_array(CAST(:tenant_id AS TEXT) || ' ' || CAST(:words AS TEXT), ' '))
+			SELECT :tenant_id, :session_id, CAST(:sequence AS BIGINT), :body, array_to_tsvector(string_to_array('_' || CAST(:tenant_id AS TEXT) || ' ' || CAST(:words AS TEXT), ' '))
 			WHERE CAST(:words AS TEXT) <> ''`)
 	removeText = db.Scoped("sessions.remove_text", `DELETE FROM search_texts WHERE tenant_id = :tenant_id AND session_id = :session_id AND sequence = :sequence`)
 	search     = db.ScopedPair("sessions.search", searchList(`SELECT x.session_id AS hit_session, MAX(x.sequence) AS hit_sequence FROM search_words w
 			JOIN search_texts x ON x.id = w.rowid AND x.tenant_id = :tenant_id
 			WHERE w.tenant_id MATCH '"' || :tenant_id || '"' AND w.words MATCH replace(replace(replace(:match, ':*', '*'), '&', 'AND'), '''', '"') GROUP BY x.session_id`),
 		searchList(`SELECT x.session_id AS hit_session, MAX(x.sequence) AS hit_sequence FROM search_texts x
-			WHERE x.tenant_id = :tenant_id AND x.words @@ CAST('''' || CAST(:tenant_id AS TEXT) || ''' & ' || CAST(:match AS TEXT) AS tsquery) GROUP BY x.session_id`))
+			WHERE x.tenant_id = :tenant_id AND x.words @@ CAST('''_' || CAST(:tenant_id AS TEXT) || ''' & ' || CAST(:match AS TEXT) AS tsquery) GROUP BY x.session_id`))
 	oldTexts = db.System("sessions.old_texts", `SELECT tenant_id, session_id, sequence, body FROM search_texts WHERE words IS NULL ORDER BY id LIMIT :limit`)
 )
 

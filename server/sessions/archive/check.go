@@ -12,6 +12,7 @@ import (
 	"github.com/clawless/clawless/server/llm"
 	"github.com/clawless/clawless/server/sessions"
 	"github.com/clawless/clawless/server/sessions/serve"
+	"github.com/clawless/clawless/server/tool"
 )
 
 // What an imported session may hold.
@@ -139,7 +140,7 @@ func (p *problems) said(field string, m serve.MessageBody) {
 	p.taint(field, m.Taint)
 }
 
-func (p *problems) taint(field string, list []serve.TaintBody) {
+func (p *problems) taint(field string, list []tool.Taint) {
 	p.require(len(list) <= maxTaints, field+".taint", "are too many")
 	for _, t := range list {
 		p.require(t.Kind != "" && len(t.Kind) <= maxShort && len(t.Source) <= 10*maxShort, field+".taint", "each needs a kind, and a source that is not too long")

@@ -8,7 +8,6 @@ import (
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/sessions"
 	"github.com/clawless/clawless/server/sessions/serve"
-	"github.com/clawless/clawless/server/tool"
 )
 
 // Import takes in an exported conversation as a new session of the tenant, whole or not at all. It takes over what was said and how it is set, and no right: what spawned it,
@@ -69,7 +68,7 @@ func past(t, now time.Time) db.Time {
 
 func message(m serve.MessageBody, now time.Time) sessions.Message {
 	return sessions.Message{ID: ids.New(ids.Message), Sequence: m.Sequence, Epoch: m.Epoch, Parent: m.Parent, Active: m.Active, Role: m.Role, Content: content(m.Content),
-		Reasoning: m.Reasoning, ToolCalls: m.ToolCalls, ToolCallID: m.ToolCallID, Name: m.Name, Model: m.Model, FinishReason: m.FinishReason, Taint: taint(m.Taint), Origin: m.Origin,
+		Reasoning: m.Reasoning, ToolCalls: m.ToolCalls, ToolCallID: m.ToolCallID, Name: m.Name, Model: m.Model, FinishReason: m.FinishReason, Taint: m.Taint, Origin: m.Origin,
 		CreatedAt: past(m.CreatedAt, now)}
 }
 
@@ -78,13 +77,6 @@ func content(raw []byte) []byte {
 		return nil
 	}
 	return raw
-}
-
-func taint(list []serve.TaintBody) (out []tool.Taint) {
-	for _, t := range list {
-		out = append(out, tool.Taint{Kind: tool.Kind(t.Kind), Source: t.Source})
-	}
-	return out
 }
 
 // epochs are the exported ones; one that is continued and not among them, as in a session that a very old release began, is said to be imported.
@@ -102,7 +94,7 @@ func (x *SessionExport) epochs(now time.Time) (out []sessions.Epoch) {
 
 func (x *SessionExport) summaries(now time.Time) (out []sessions.Summary) {
 	for _, s := range x.Summaries {
-		out = append(out, sessions.Summary{Epoch: s.Epoch, FromSequence: s.FromSequence, UpTo: s.UpTo, Messages: s.Messages, Content: s.Content, Taint: taint(s.Taint), Model: s.Model,
+		out = append(out, sessions.Summary{Epoch: s.Epoch, FromSequence: s.FromSequence, UpTo: s.UpTo, Messages: s.Messages, Content: s.Content, Taint: s.Taint, Model: s.Model,
 			InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, CostMicros: s.CostMicros, CreatedAt: past(s.CreatedAt, now)})
 	}
 	return out

@@ -111,15 +111,9 @@ type MessageBody struct {
 	Name         string         `json:"name,omitempty"`
 	Model        string         `json:"model,omitempty" doc:"The model that wrote it"`
 	FinishReason string         `json:"finish_reason,omitempty"`
-	Taint        []TaintBody    `json:"taint,omitempty" doc:"Where its content is from that nobody in the conversation wrote"`
+	Taint        []tool.Taint   `json:"taint,omitempty" doc:"Where its content is from that nobody in the conversation wrote"`
 	Origin       string         `json:"origin,omitempty" doc:"The session that sent it"`
 	CreatedAt    time.Time      `json:"created_at"`
-}
-
-// TaintBody says where a content is from that nobody in the conversation wrote.
-type TaintBody struct {
-	Kind   string `json:"kind" doc:"web, file, webhook or session"`
-	Source string `json:"source" doc:"A URL without its query, a file's path, a tool's name or a session's id"`
 }
 
 // SessionEpochBody is the wire form of an epoch.
@@ -133,19 +127,19 @@ type SessionEpochBody struct {
 
 // SessionSummaryBody is the wire form of a summary that stands for older messages in a model's context.
 type SessionSummaryBody struct {
-	ID           string      `json:"id"`
-	Epoch        int64       `json:"epoch"`
-	FromSequence int64       `json:"from_sequence" doc:"0 where it was carried over from the epoch before"`
-	UpTo         int64       `json:"up_to" doc:"It holds while this message is in the branch that is continued; 0 where it was carried over"`
-	Messages     int64       `json:"messages" doc:"That it stands for"`
-	Content      string      `json:"content"`
-	Taint        []TaintBody `json:"taint,omitempty"`
-	Model        string      `json:"model,omitempty" doc:"The model that wrote it"`
-	RunID        string      `json:"run_id,omitempty"`
-	InputTokens  int64       `json:"input_tokens"`
-	OutputTokens int64       `json:"output_tokens"`
-	CostMicros   int64       `json:"cost_micros"`
-	CreatedAt    time.Time   `json:"created_at"`
+	ID           string       `json:"id"`
+	Epoch        int64        `json:"epoch"`
+	FromSequence int64        `json:"from_sequence" doc:"0 where it was carried over from the epoch before"`
+	UpTo         int64        `json:"up_to" doc:"It holds while this message is in the branch that is continued; 0 where it was carried over"`
+	Messages     int64        `json:"messages" doc:"That it stands for"`
+	Content      string       `json:"content"`
+	Taint        []tool.Taint `json:"taint,omitempty"`
+	Model        string       `json:"model,omitempty" doc:"The model that wrote it"`
+	RunID        string       `json:"run_id,omitempty"`
+	InputTokens  int64        `json:"input_tokens"`
+	OutputTokens int64        `json:"output_tokens"`
+	CostMicros   int64        `json:"cost_micros"`
+	CreatedAt    time.Time    `json:"created_at"`
 }
 
 // Wire is the session as the caller may see it: the tenant's instructions and ids are not for its visitors.
@@ -172,18 +166,11 @@ func Wire(ctx context.Context, s sessions.Session) SessionBody {
 func WireMessage(ctx context.Context, m sessions.Message) MessageBody {
 	b := MessageBody{ID: m.ID, Sequence: m.Sequence, Epoch: m.Epoch, Parent: m.Parent, Active: m.Active, Siblings: m.Siblings, RunID: m.RunID, Role: m.Role,
 		Content: api.Content(m.Content), Reasoning: m.Reasoning, ToolCalls: m.ToolCalls, ToolCallID: m.ToolCallID, Name: m.Name, Model: m.Model, FinishReason: m.FinishReason,
-		Taint: wireTaint(m.Taint), Origin: m.Origin, CreatedAt: m.CreatedAt.Time}
+		Taint: m.Taint, Origin: m.Origin, CreatedAt: m.CreatedAt.Time}
 	if auth.From(ctx).Kind == auth.Visitor {
 		b.Reasoning, b.Model = "", ""
 	}
 	return b
-}
-
-func wireTaint(list []tool.Taint) (out []TaintBody) {
-	for _, t := range list {
-		out = append(out, TaintBody{Kind: string(t.Kind), Source: t.Source})
-	}
-	return out
 }
 
 // WireEpoch is the epoch as callers see it.
@@ -193,7 +180,7 @@ func WireEpoch(e sessions.Epoch) SessionEpochBody {
 
 // WireSummary is the summary as the caller may see it: what it cost is not for visitors.
 func WireSummary(ctx context.Context, s sessions.Summary) SessionSummaryBody {
-	b := SessionSummaryBody{ID: s.ID, Epoch: s.Epoch, FromSequence: s.FromSequence, UpTo: s.UpTo, Messages: s.Messages, Content: s.Content, Taint: wireTaint(s.Taint), Model: s.Model,
+	b := SessionSummaryBody{ID: s.ID, Epoch: s.Epoch, FromSequence: s.FromSequence, UpTo: s.UpTo, Messages: s.Messages, Content: s.Content, Taint: s.Taint, Model: s.Model,
 		RunID: s.RunID, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, CostMicros: s.CostMicros, CreatedAt: s.CreatedAt.Time}
 	if auth.From(ctx).Kind == auth.Visitor {
 		b.Model, b.InputTokens, b.OutputTokens, b.CostMicros = "", 0, 0, 0
