@@ -122,6 +122,6 @@ func (v *Conversation) Reset(ctx context.Context) error {
 	if id == "" {
 		return nil
 	}
-	_, err := v.client.ResetSession(ctx, id)
+	_, err := v.client.ResetSession(ctx, id, sdk.ResetSessionRequest{})
 	return err
 }

@@ -135,6 +135,27 @@ func (c *Client) ActivateTenant(ctx context.Context, tenant string, options ...O
 	}, options)
 }
 
+// EraseTenant: Erase all of a tenant's conversations; the tenant stays.
+//
+// The ledger of usage and the audit log stay: they are append-only and hold ids and numbers, no text.
+func (c *Client) EraseTenant(ctx context.Context, tenant string, body EraseRequest, options ...Option) (*Erasure, error) {
+	return do[Erasure](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/admin/tenants/{tenant}/erase",
+		args:   []string{tenant},
+		body:   body,
+	}, options)
+}
+
+// ExportTenant: Export a tenant's conversations, one a line.
+func (c *Client) ExportTenant(ctx context.Context, tenant string, options ...Option) error {
+	return c.run(ctx, call{
+		method: http.MethodGet,
+		path:   "/admin/tenants/{tenant}/export",
+		args:   []string{tenant},
+	}, options)
+}
+
 // ListTenantKeys: List a tenant's keys, newest first.
 func (c *Client) ListTenantKeys(ctx context.Context, tenant string, params *ListTenantKeysParams, options ...Option) (*KeyPage, error) {
 	if params == nil {
@@ -339,6 +360,16 @@ func (c *Client) CreateEmbedding(ctx context.Context, body EmbeddingRequest, opt
 	}, options)
 }
 
+// ExportSessions: Export all conversations, one a line.
+//
+// Needs the scope `sessions:read`.
+func (c *Client) ExportSessions(ctx context.Context, options ...Option) error {
+	return c.run(ctx, call{
+		method: http.MethodGet,
+		path:   "/v1/export",
+	}, options)
+}
+
 // ListKeys: List this tenant's keys, newest first.
 //
 // Needs the scope `keys:read`.
@@ -401,6 +432,115 @@ func (c *Client) RotateKey(ctx context.Context, key string, body RotateKeyReques
 		path:   "/v1/keys/{key}/rotate",
 		args:   []string{key},
 		body:   body,
+	}, options)
+}
+
+// ListMcpServers: List the MCP servers, newest first.
+//
+// Needs the scope `tools:read`.
+func (c *Client) ListMcpServers(ctx context.Context, params *ListMcpServersParams, options ...Option) (*MCPServerPage, error) {
+	if params == nil {
+		params = &ListMcpServersParams{}
+	}
+	return do[MCPServerPage](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/mcp-servers",
+		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}},
+	}, options)
+}
+
+// ListMcpServersAll goes over the items of all pages of ListMcpServers, from the page of params onwards; an error is the last step.
+func (c *Client) ListMcpServersAll(ctx context.Context, params *ListMcpServersParams, options ...Option) iter.Seq2[MCPServer, error] {
+	var from ListMcpServersParams
+	if params != nil {
+		from = *params
+	}
+	return pages(from.Cursor, func(cursor string) ([]MCPServer, string, error) {
+		at := from
+		at.Cursor = cursor
+		page, err := c.ListMcpServers(ctx, &at, options...)
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Data, page.NextCursor, nil
+	})
+}
+
+// CreateMcpServer: Add an MCP server and list its tools; none is offered before it is approved.
+//
+// Needs the scope `tools:write`.
+func (c *Client) CreateMcpServer(ctx context.Context, body CreateMCPServerRequest, options ...Option) (*MCPServer, error) {
+	return do[MCPServer](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/mcp-servers",
+		body:   body,
+	}, options)
+}
+
+// DeleteMcpServer: Remove an MCP server with its tools.
+//
+// Needs the scope `tools:write`.
+func (c *Client) DeleteMcpServer(ctx context.Context, server string, options ...Option) error {
+	return c.run(ctx, call{
+		method: http.MethodDelete,
+		path:   "/v1/mcp-servers/{server}",
+		args:   []string{server},
+	}, options)
+}
+
+// GetMcpServer: Read how an MCP server stands.
+//
+// Needs the scope `tools:read`.
+func (c *Client) GetMcpServer(ctx context.Context, server string, options ...Option) (*MCPServer, error) {
+	return do[MCPServer](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/mcp-servers/{server}",
+		args:   []string{server},
+	}, options)
+}
+
+// RefreshMcpServer: Connect again and list the tools; what changed since its approval is disabled.
+//
+// Needs the scope `tools:write`.
+func (c *Client) RefreshMcpServer(ctx context.Context, server string, options ...Option) (*MCPServer, error) {
+	return do[MCPServer](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/mcp-servers/{server}/refresh",
+		args:   []string{server},
+	}, options)
+}
+
+// ListMcpTools: List an MCP server's tools with their hashes.
+//
+// Needs the scope `tools:read`.
+func (c *Client) ListMcpTools(ctx context.Context, server string, options ...Option) (*MCPToolList, error) {
+	return do[MCPToolList](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/mcp-servers/{server}/tools",
+		args:   []string{server},
+	}, options)
+}
+
+// ApproveMcpTool: Offer a tool to the sessions, as what its hash says it is.
+//
+// Needs the scope `tools:write`.
+func (c *Client) ApproveMcpTool(ctx context.Context, server string, name string, body ApproveMCPToolRequest, options ...Option) (*MCPTool, error) {
+	return do[MCPTool](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/mcp-servers/{server}/tools/{name}/approve",
+		args:   []string{server, name},
+		body:   body,
+	}, options)
+}
+
+// DisableMcpTool: Offer a tool no more.
+//
+// Needs the scope `tools:write`.
+func (c *Client) DisableMcpTool(ctx context.Context, server string, name string, options ...Option) (*MCPTool, error) {
+	return do[MCPTool](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/mcp-servers/{server}/tools/{name}/disable",
+		args:   []string{server, name},
 	}, options)
 }
 
@@ -472,6 +612,27 @@ func (c *Client) CreateResponse(ctx context.Context, params *CreateResponseParam
 	}, options)
 }
 
+// GetRetention: See how long conversations are kept, and how many are too old.
+//
+// Needs the scope `sessions:read`.
+func (c *Client) GetRetention(ctx context.Context, options ...Option) (*Retention, error) {
+	return do[Retention](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/retention",
+	}, options)
+}
+
+// RunRetention: Delete the conversations that are too old, or count them.
+//
+// Needs the scope `sessions:write`.
+func (c *Client) RunRetention(ctx context.Context, body RunRetentionRequest, options ...Option) (*RetentionRun, error) {
+	return do[RetentionRun](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/retention/run",
+		body:   body,
+	}, options)
+}
+
 // ExplainRoute: Explain which model would answer.
 //
 // Takes the body of a chat call and says which model would be asked and why, and what each would cost. No model is called and nothing is spent.
@@ -493,6 +654,31 @@ func (c *Client) GetRun(ctx context.Context, run string, options ...Option) (*Ru
 		method: http.MethodGet,
 		path:   "/v1/runs/{run}",
 		args:   []string{run},
+	}, options)
+}
+
+// ListRunApprovals: List the tool calls that a run asked about, oldest first.
+//
+// Needs the scope `chat:write`.
+func (c *Client) ListRunApprovals(ctx context.Context, run string, options ...Option) (*ApprovalList, error) {
+	return do[ApprovalList](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/runs/{run}/approvals",
+		args:   []string{run},
+	}, options)
+}
+
+// ApproveRun: Approve or deny a tool call that a run waits for.
+//
+// A decision holds for that call with those arguments alone, and is made once: a second one is a conflict, and so is one that comes too late.
+//
+// Needs the scope `chat:write`.
+func (c *Client) ApproveRun(ctx context.Context, run string, body ApproveRequest, options ...Option) (*Approval, error) {
+	return do[Approval](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/runs/{run}/approve",
+		args:   []string{run},
+		body:   body,
 	}, options)
 }
 
@@ -520,7 +706,25 @@ func (c *Client) StreamRun(ctx context.Context, run string, params *StreamRunPar
 	}, options)
 }
 
-// ListSessions: List conversations, the last used first.
+// EraseSessions: Erase all conversations.
+//
+// The ledger of usage and the audit log stay: they are append-only and hold ids and numbers, no text.
+//
+// Needs the scope `sessions:write`.
+func (c *Client) EraseSessions(ctx context.Context, params *EraseSessionsParams, options ...Option) (*Erasure, error) {
+	if params == nil {
+		params = &EraseSessionsParams{}
+	}
+	return do[Erasure](ctx, c, call{
+		method: http.MethodDelete,
+		path:   "/v1/sessions",
+		query:  []pair{{"confirm", params.Confirm}},
+	}, options)
+}
+
+// ListSessions: List and search conversations, the last used first.
+//
+// Conversations that nobody uses while the pages are read are in them exactly once, whatever is added. One that is used meanwhile moves to the top, before the first page, and is in the pages at most once; list again with updated_after for what has moved.
 //
 // Needs the scope `sessions:read`.
 func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, options ...Option) (*SessionPage, error) {
@@ -530,7 +734,7 @@ func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, o
 	return do[SessionPage](ctx, c, call{
 		method: http.MethodGet,
 		path:   "/v1/sessions",
-		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}, {"user", params.User}},
+		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}, {"user", params.User}, {"external_id", params.ExternalID}, {"archived", params.Archived}, {"pinned", params.Pinned}, {"model", params.Model}, {"parent", params.Parent}, {"updated_after", params.UpdatedAfter}, {"updated_before", params.UpdatedBefore}, {"q", params.Q}},
 	}, options)
 }
 
@@ -562,6 +766,17 @@ func (c *Client) CreateSession(ctx context.Context, body CreateSessionRequest, o
 	}, options)
 }
 
+// ImportSession: Take in an exported conversation; its ids are new.
+//
+// Needs the scope `sessions:write`.
+func (c *Client) ImportSession(ctx context.Context, body SessionExport, options ...Option) (*Session, error) {
+	return do[Session](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/sessions/import",
+		body:   body,
+	}, options)
+}
+
 // DeleteSession: Delete a conversation with its messages.
 //
 // Needs the scope `sessions:write`.
@@ -584,13 +799,84 @@ func (c *Client) GetSession(ctx context.Context, session string, options ...Opti
 	}, options)
 }
 
-// UpdateSession: Change a conversation's settings.
+// UpdateSession: Change a conversation's settings, archive it or pin it.
 //
 // Needs the scope `sessions:write`.
 func (c *Client) UpdateSession(ctx context.Context, session string, body UpdateSessionRequest, options ...Option) (*Session, error) {
 	return do[Session](ctx, c, call{
 		method: http.MethodPatch,
 		path:   "/v1/sessions/{session}",
+		args:   []string{session},
+		body:   body,
+	}, options)
+}
+
+// CompareModels: Ask several models the same, side by side.
+//
+// Needs the scope `chat:write`.
+func (c *Client) CompareModels(ctx context.Context, session string, body CompareInput, options ...Option) (*Comparison, error) {
+	return do[Comparison](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/sessions/{session}/compare",
+		args:   []string{session},
+		body:   body,
+	}, options)
+}
+
+// ListSessionEpochs: List a conversation's epochs, the oldest first.
+//
+// Needs the scope `sessions:read`.
+func (c *Client) ListSessionEpochs(ctx context.Context, session string, params *ListSessionEpochsParams, options ...Option) (*SessionEpochPage, error) {
+	if params == nil {
+		params = &ListSessionEpochsParams{}
+	}
+	return do[SessionEpochPage](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/sessions/{session}/epochs",
+		args:   []string{session},
+		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}},
+	}, options)
+}
+
+// ListSessionEpochsAll goes over the items of all pages of ListSessionEpochs, from the page of params onwards; an error is the last step.
+func (c *Client) ListSessionEpochsAll(ctx context.Context, session string, params *ListSessionEpochsParams, options ...Option) iter.Seq2[SessionEpoch, error] {
+	var from ListSessionEpochsParams
+	if params != nil {
+		from = *params
+	}
+	return pages(from.Cursor, func(cursor string) ([]SessionEpoch, string, error) {
+		at := from
+		at.Cursor = cursor
+		page, err := c.ListSessionEpochs(ctx, session, &at, options...)
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Data, page.NextCursor, nil
+	})
+}
+
+// ExportSession: Export a conversation with all its branches, epochs and summaries.
+//
+// Needs the scope `sessions:read`.
+func (c *Client) ExportSession(ctx context.Context, session string, params *ExportSessionParams, options ...Option) (*SessionExport, error) {
+	if params == nil {
+		params = &ExportSessionParams{}
+	}
+	return do[SessionExport](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/sessions/{session}/export",
+		args:   []string{session},
+		query:  []pair{{"format", params.Format}},
+	}, options)
+}
+
+// ForkSession: Continue a conversation from one of its messages in a new one.
+//
+// Needs the scope `sessions:write`.
+func (c *Client) ForkSession(ctx context.Context, session string, body ForkSessionRequest, options ...Option) (*Session, error) {
+	return do[Session](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/sessions/{session}/fork",
 		args:   []string{session},
 		body:   body,
 	}, options)
@@ -607,7 +893,7 @@ func (c *Client) ListMessages(ctx context.Context, session string, params *ListM
 		method: http.MethodGet,
 		path:   "/v1/sessions/{session}/messages",
 		args:   []string{session},
-		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}, {"order", params.Order}},
+		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}, {"order", params.Order}, {"epoch", params.Epoch}, {"branch", params.Branch}, {"after", params.After}},
 	}, options)
 }
 
@@ -628,13 +914,68 @@ func (c *Client) ListMessagesAll(ctx context.Context, session string, params *Li
 	})
 }
 
+// SelectMessage: Continue the branch that a message is in.
+//
+// Needs the scope `sessions:write`.
+func (c *Client) SelectMessage(ctx context.Context, session string, message string, options ...Option) (*Session, error) {
+	return do[Session](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/sessions/{session}/messages/{message}/select",
+		args:   []string{session, message},
+	}, options)
+}
+
 // ResetSession: Start over with an empty context; the messages stay readable.
 //
 // Needs the scope `sessions:write`.
-func (c *Client) ResetSession(ctx context.Context, session string, options ...Option) (*Session, error) {
+func (c *Client) ResetSession(ctx context.Context, session string, body ResetSessionRequest, options ...Option) (*Session, error) {
 	return do[Session](ctx, c, call{
 		method: http.MethodPost,
 		path:   "/v1/sessions/{session}/reset",
+		args:   []string{session},
+		body:   body,
+	}, options)
+}
+
+// ListSessionSummaries: List the summaries that stood for older messages, the oldest first.
+//
+// Needs the scope `sessions:read`.
+func (c *Client) ListSessionSummaries(ctx context.Context, session string, params *ListSessionSummariesParams, options ...Option) (*SessionSummaryPage, error) {
+	if params == nil {
+		params = &ListSessionSummariesParams{}
+	}
+	return do[SessionSummaryPage](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/sessions/{session}/summaries",
+		args:   []string{session},
+		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}},
+	}, options)
+}
+
+// ListSessionSummariesAll goes over the items of all pages of ListSessionSummaries, from the page of params onwards; an error is the last step.
+func (c *Client) ListSessionSummariesAll(ctx context.Context, session string, params *ListSessionSummariesParams, options ...Option) iter.Seq2[SessionSummary, error] {
+	var from ListSessionSummariesParams
+	if params != nil {
+		from = *params
+	}
+	return pages(from.Cursor, func(cursor string) ([]SessionSummary, string, error) {
+		at := from
+		at.Cursor = cursor
+		page, err := c.ListSessionSummaries(ctx, session, &at, options...)
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Data, page.NextCursor, nil
+	})
+}
+
+// UndoSession: Take the last reset back.
+//
+// Needs the scope `sessions:write`.
+func (c *Client) UndoSession(ctx context.Context, session string, options ...Option) (*Session, error) {
+	return do[Session](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/sessions/{session}/undo",
 		args:   []string{session},
 	}, options)
 }
@@ -649,6 +990,129 @@ func (c *Client) GetOwnTenant(ctx context.Context, options ...Option) (*Tenant, 
 	}, options)
 }
 
+// ListToolExecutions: List what server-side tools did, newest first.
+//
+// Needs the scope `tools:read`.
+func (c *Client) ListToolExecutions(ctx context.Context, params *ListToolExecutionsParams, options ...Option) (*ToolExecutionPage, error) {
+	if params == nil {
+		params = &ListToolExecutionsParams{}
+	}
+	return do[ToolExecutionPage](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/tool-executions",
+		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}, {"session", params.Session}, {"run", params.Run}},
+	}, options)
+}
+
+// ListToolExecutionsAll goes over the items of all pages of ListToolExecutions, from the page of params onwards; an error is the last step.
+func (c *Client) ListToolExecutionsAll(ctx context.Context, params *ListToolExecutionsParams, options ...Option) iter.Seq2[ToolExecution, error] {
+	var from ListToolExecutionsParams
+	if params != nil {
+		from = *params
+	}
+	return pages(from.Cursor, func(cursor string) ([]ToolExecution, string, error) {
+		at := from
+		at.Cursor = cursor
+		page, err := c.ListToolExecutions(ctx, &at, options...)
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Data, page.NextCursor, nil
+	})
+}
+
+// ListTools: List the tools that the server can run, by name.
+//
+// Needs the scope `tools:read`.
+func (c *Client) ListTools(ctx context.Context, params *ListToolsParams, options ...Option) (*ServerToolPage, error) {
+	if params == nil {
+		params = &ListToolsParams{}
+	}
+	return do[ServerToolPage](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/tools",
+		query:  []pair{{"limit", params.Limit}, {"cursor", params.Cursor}, {"source", params.Source}},
+	}, options)
+}
+
+// ListToolsAll goes over the items of all pages of ListTools, from the page of params onwards; an error is the last step.
+func (c *Client) ListToolsAll(ctx context.Context, params *ListToolsParams, options ...Option) iter.Seq2[ServerTool, error] {
+	var from ListToolsParams
+	if params != nil {
+		from = *params
+	}
+	return pages(from.Cursor, func(cursor string) ([]ServerTool, string, error) {
+		at := from
+		at.Cursor = cursor
+		page, err := c.ListTools(ctx, &at, options...)
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Data, page.NextCursor, nil
+	})
+}
+
+// CreateTool: Define a tool: an HTTP endpoint of yours.
+//
+// Needs the scope `tools:write`.
+func (c *Client) CreateTool(ctx context.Context, body CreateToolRequest, options ...Option) (*ServerTool, error) {
+	return do[ServerTool](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/tools",
+		body:   body,
+	}, options)
+}
+
+// DeleteTool: Delete a tool that you defined.
+//
+// Needs the scope `tools:write`.
+func (c *Client) DeleteTool(ctx context.Context, tool string, options ...Option) error {
+	return c.run(ctx, call{
+		method: http.MethodDelete,
+		path:   "/v1/tools/{tool}",
+		args:   []string{tool},
+	}, options)
+}
+
+// GetTool: Read a tool.
+//
+// Needs the scope `tools:read`.
+func (c *Client) GetTool(ctx context.Context, tool string, options ...Option) (*ServerTool, error) {
+	return do[ServerTool](ctx, c, call{
+		method: http.MethodGet,
+		path:   "/v1/tools/{tool}",
+		args:   []string{tool},
+	}, options)
+}
+
+// UpdateTool: Change a tool that you defined.
+//
+// Needs the scope `tools:write`.
+func (c *Client) UpdateTool(ctx context.Context, tool string, params *UpdateToolParams, body UpdateToolRequest, options ...Option) (*ServerTool, error) {
+	if params == nil {
+		params = &UpdateToolParams{}
+	}
+	return do[ServerTool](ctx, c, call{
+		method: http.MethodPatch,
+		path:   "/v1/tools/{tool}",
+		args:   []string{tool},
+		header: []pair{{"If-Match", params.IfMatch}},
+		body:   body,
+	}, options)
+}
+
+// TestTool: Run a tool once, outside any session, and show what came of it.
+//
+// Needs the scope `tools:write`.
+func (c *Client) TestTool(ctx context.Context, tool string, body TestToolRequest, options ...Option) (*ToolTrial, error) {
+	return do[ToolTrial](ctx, c, call{
+		method: http.MethodPost,
+		path:   "/v1/tools/{tool}/test",
+		args:   []string{tool},
+		body:   body,
+	}, options)
+}
+
 // GetUsage: Read this tenant's usage of a month.
 //
 // Needs the scope `usage:read`.
@@ -660,6 +1124,30 @@ func (c *Client) GetUsage(ctx context.Context, params *GetUsageParams, options .
 		method: http.MethodGet,
 		path:   "/v1/usage",
 		query:  []pair{{"period", params.Period}},
+	}, options)
+}
+
+// EraseUser: Erase an end user's conversations, runs and files.
+//
+// The ledger of usage and the audit log stay: they are append-only and hold ids and numbers, no text.
+//
+// Needs the scope `sessions:write`.
+func (c *Client) EraseUser(ctx context.Context, user string, options ...Option) (*Erasure, error) {
+	return do[Erasure](ctx, c, call{
+		method: http.MethodDelete,
+		path:   "/v1/users/{user}",
+		args:   []string{user},
+	}, options)
+}
+
+// ExportUser: Export an end user's conversations, one a line.
+//
+// Needs the scope `sessions:read`.
+func (c *Client) ExportUser(ctx context.Context, user string, options ...Option) error {
+	return c.run(ctx, call{
+		method: http.MethodGet,
+		path:   "/v1/users/{user}/export",
+		args:   []string{user},
 	}, options)
 }
 

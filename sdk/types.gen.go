@@ -53,6 +53,20 @@ const (
 	AnthropicThinkingTypeEnabled  AnthropicThinkingType = "enabled"
 )
 
+// The values of ApprovalStatus.
+const (
+	ApprovalStatusApproved ApprovalStatus = "approved"
+	ApprovalStatusDenied   ApprovalStatus = "denied"
+	ApprovalStatusExpired  ApprovalStatus = "expired"
+	ApprovalStatusPending  ApprovalStatus = "pending"
+)
+
+// The values of ApproveRequestDecision.
+const (
+	ApproveRequestDecisionApprove ApproveRequestDecision = "approve"
+	ApproveRequestDecisionDeny    ApproveRequestDecision = "deny"
+)
+
 // The values of ChatChoiceFinishReason.
 const (
 	ChatChoiceFinishReasonContentFilter ChatChoiceFinishReason = "content_filter"
@@ -61,10 +75,34 @@ const (
 	ChatChoiceFinishReasonToolCalls     ChatChoiceFinishReason = "tool_calls"
 )
 
+// The values of CreateToolRequestStatus.
+const (
+	CreateToolRequestStatusActive   CreateToolRequestStatus = "active"
+	CreateToolRequestStatusDisabled CreateToolRequestStatus = "disabled"
+)
+
 // The values of EmbeddingRequestEncodingFormat.
 const (
 	EmbeddingRequestEncodingFormatBase64 EmbeddingRequestEncodingFormat = "base64"
 	EmbeddingRequestEncodingFormatFloat  EmbeddingRequestEncodingFormat = "float"
+)
+
+// The values of HTTPToolMethod.
+const (
+	HTTPToolMethodDELETE HTTPToolMethod = "DELETE"
+	HTTPToolMethodGET    HTTPToolMethod = "GET"
+	HTTPToolMethodPATCH  HTTPToolMethod = "PATCH"
+	HTTPToolMethodPOST   HTTPToolMethod = "POST"
+	HTTPToolMethodPUT    HTTPToolMethod = "PUT"
+)
+
+// The values of HTTPToolAuth.
+const (
+	HTTPToolAuthBasic  HTTPToolAuth = "basic"
+	HTTPToolAuthBearer HTTPToolAuth = "bearer"
+	HTTPToolAuthHeader HTTPToolAuth = "header"
+	HTTPToolAuthNone   HTTPToolAuth = "none"
+	HTTPToolAuthQuery  HTTPToolAuth = "query"
 )
 
 // The values of KeyStatus.
@@ -72,6 +110,30 @@ const (
 	KeyStatusActive  KeyStatus = "active"
 	KeyStatusExpired KeyStatus = "expired"
 	KeyStatusRevoked KeyStatus = "revoked"
+)
+
+// The values of MCPServerStatus.
+const (
+	MCPServerStatusConnected MCPServerStatus = "connected"
+	MCPServerStatusFailing   MCPServerStatus = "failing"
+	MCPServerStatusUnknown   MCPServerStatus = "unknown"
+)
+
+// The values of MCPToolEffect.
+const (
+	MCPToolEffectRead  MCPToolEffect = "read"
+	MCPToolEffectSend  MCPToolEffect = "send"
+	MCPToolEffectWrite MCPToolEffect = "write"
+)
+
+// The values of MCPToolStatus.
+const (
+	MCPToolStatusApproved MCPToolStatus = "approved"
+	MCPToolStatusChanged  MCPToolStatus = "changed"
+	MCPToolStatusDisabled MCPToolStatus = "disabled"
+	MCPToolStatusGone     MCPToolStatus = "gone"
+	MCPToolStatusPending  MCPToolStatus = "pending"
+	MCPToolStatusUnusable MCPToolStatus = "unusable"
 )
 
 // The values of MessageRole.
@@ -141,6 +203,31 @@ const (
 	RunStatusRunning     RunStatus = "running"
 )
 
+// The values of ServerToolSource.
+const (
+	ServerToolSourceBuiltin ServerToolSource = "builtin"
+	ServerToolSourceHTTP    ServerToolSource = "http"
+	ServerToolSourceMcp     ServerToolSource = "mcp"
+)
+
+// The values of ServerToolStatus.
+const (
+	ServerToolStatusActive   ServerToolStatus = "active"
+	ServerToolStatusChanged  ServerToolStatus = "changed"
+	ServerToolStatusDisabled ServerToolStatus = "disabled"
+	ServerToolStatusGone     ServerToolStatus = "gone"
+	ServerToolStatusPending  ServerToolStatus = "pending"
+	ServerToolStatusUnusable ServerToolStatus = "unusable"
+)
+
+// The values of TaintKind.
+const (
+	TaintKindFile    TaintKind = "file"
+	TaintKindSession TaintKind = "session"
+	TaintKindWeb     TaintKind = "web"
+	TaintKindWebhook TaintKind = "webhook"
+)
+
 // The values of TenantTier.
 const (
 	TenantTierBusiness   TenantTier = "business"
@@ -153,6 +240,52 @@ const (
 const (
 	TenantStatusActive    TenantStatus = "active"
 	TenantStatusSuspended TenantStatus = "suspended"
+)
+
+// The values of TenantSettingsApprovals.
+const (
+	TenantSettingsApprovalsAsk    TenantSettingsApprovals = "ask"
+	TenantSettingsApprovalsRefuse TenantSettingsApprovals = "refuse"
+)
+
+// The values of TenantSettingsSessionVisibility.
+const (
+	TenantSettingsSessionVisibilitySelf   TenantSettingsSessionVisibility = "self"
+	TenantSettingsSessionVisibilityTenant TenantSettingsSessionVisibility = "tenant"
+	TenantSettingsSessionVisibilityTree   TenantSettingsSessionVisibility = "tree"
+	TenantSettingsSessionVisibilityUser   TenantSettingsSessionVisibility = "user"
+)
+
+// The values of ToolEventStatus.
+const (
+	ToolEventStatusDenied  ToolEventStatus = "denied"
+	ToolEventStatusDone    ToolEventStatus = "done"
+	ToolEventStatusFailed  ToolEventStatus = "failed"
+	ToolEventStatusRunning ToolEventStatus = "running"
+	ToolEventStatusWaiting ToolEventStatus = "waiting"
+)
+
+// The values of ToolExecutionDecision.
+const (
+	ToolExecutionDecisionAllowed  ToolExecutionDecision = "allowed"
+	ToolExecutionDecisionApproved ToolExecutionDecision = "approved"
+	ToolExecutionDecisionDenied   ToolExecutionDecision = "denied"
+	ToolExecutionDecisionExpired  ToolExecutionDecision = "expired"
+	ToolExecutionDecisionRefused  ToolExecutionDecision = "refused"
+)
+
+// The values of ToolExecutionStatus.
+const (
+	ToolExecutionStatusDone    ToolExecutionStatus = "done"
+	ToolExecutionStatusFailed  ToolExecutionStatus = "failed"
+	ToolExecutionStatusSkipped ToolExecutionStatus = "skipped"
+)
+
+// The values of ToolTrialStatus.
+const (
+	ToolTrialStatusDone    ToolTrialStatus = "done"
+	ToolTrialStatusFailed  ToolTrialStatus = "failed"
+	ToolTrialStatusRefused ToolTrialStatus = "refused"
 )
 
 // The values of WidgetSettingsPosition.
@@ -168,10 +301,42 @@ const (
 	WidgetSettingsThemeLight WidgetSettingsTheme = "light"
 )
 
+// The values of ListSessionsParamsArchived.
+const (
+	ListSessionsParamsArchivedAny   ListSessionsParamsArchived = "any"
+	ListSessionsParamsArchivedFalse ListSessionsParamsArchived = "false"
+	ListSessionsParamsArchivedTrue  ListSessionsParamsArchived = "true"
+)
+
+// The values of ListSessionsParamsPinned.
+const (
+	ListSessionsParamsPinnedFalse ListSessionsParamsPinned = "false"
+	ListSessionsParamsPinnedTrue  ListSessionsParamsPinned = "true"
+)
+
+// The values of ExportSessionParamsFormat.
+const (
+	ExportSessionParamsFormatJSON     ExportSessionParamsFormat = "json"
+	ExportSessionParamsFormatMarkdown ExportSessionParamsFormat = "markdown"
+)
+
 // The values of ListMessagesParamsOrder.
 const (
 	ListMessagesParamsOrderAsc  ListMessagesParamsOrder = "asc"
 	ListMessagesParamsOrderDesc ListMessagesParamsOrder = "desc"
+)
+
+// The values of ListMessagesParamsBranch.
+const (
+	ListMessagesParamsBranchActive ListMessagesParamsBranch = "active"
+	ListMessagesParamsBranchAll    ListMessagesParamsBranch = "all"
+)
+
+// The values of ListToolsParamsSource.
+const (
+	ListToolsParamsSourceBuiltin ListToolsParamsSource = "builtin"
+	ListToolsParamsSourceHTTP    ListToolsParamsSource = "http"
+	ListToolsParamsSourceMcp     ListToolsParamsSource = "mcp"
 )
 
 // AnthropicAnswer defines model for AnthropicAnswer.
@@ -349,6 +514,56 @@ type AnthropicUsage struct {
 	CacheCreationInputTokens int64 `json:"cache_creation_input_tokens"`
 }
 
+// Approval defines model for Approval.
+type Approval struct {
+	ID        string `json:"id"`
+	RunID     string `json:"run_id"`
+	SessionID string `json:"session_id"`
+
+	// CallID The model's id of the call
+	CallID string `json:"call_id"`
+	Tool   string `json:"tool"`
+
+	// Arguments Without credentials; long ones are cut and then a text
+	Arguments interface{} `json:"arguments"`
+
+	// Taint What the turn has read that a stranger wrote
+	Taint  []Taint        `json:"taint"`
+	Status ApprovalStatus `json:"status"`
+
+	// DecidedBy The id of the key or the visitor; never shown to widget visitors
+	DecidedBy string     `json:"decided_by,omitempty,omitzero"`
+	CreatedAt time.Time  `json:"created_at"`
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+	ExpiresAt time.Time  `json:"expires_at"`
+}
+
+// ApprovalStatus defines model for Approval.Status.
+type ApprovalStatus string
+
+// ApprovalList defines model for ApprovalList.
+type ApprovalList struct {
+	Data []Approval `json:"data"`
+}
+
+// ApproveMCPToolRequest defines model for ApproveMCPToolRequest.
+type ApproveMCPToolRequest struct {
+	// Hash That you have looked at; another one now is a conflict
+	Hash string `json:"hash"`
+
+	// Effect The worst that a call can do; the server's own word on it is only a hint
+	Effect MCPToolEffect `json:"effect,omitempty,omitzero"`
+}
+
+// ApproveRequest defines model for ApproveRequest.
+type ApproveRequest struct {
+	ApprovalID string                 `json:"approval_id"`
+	Decision   ApproveRequestDecision `json:"decision"`
+}
+
+// ApproveRequestDecision defines model for ApproveRequest.Decision.
+type ApproveRequestDecision string
+
 // Attempt defines model for Attempt.
 type Attempt struct {
 	Model string `json:"model"`
@@ -437,7 +652,7 @@ type ChatChunk struct {
 	Choices []ChatChunkChoice `json:"choices"`
 	Usage   *CompletionUsage  `json:"usage,omitempty"`
 
-	// Clawless On the chunk with the finish_reason
+	// Clawless The receipt, on the chunk with the finish_reason; on others what a tool of the server does
 	Clawless *Receipt `json:"clawless,omitempty"`
 }
 
@@ -530,6 +745,57 @@ type ChatRequest struct {
 
 	// User Your id of the end user, for the ledger
 	User string `json:"user,omitempty,omitzero"`
+
+	// Regenerate With session_id: the id of a message that is answered again, beside the answers it has; without messages
+	Regenerate string `json:"regenerate,omitempty,omitzero"`
+
+	// Edit With session_id: the id of a user message that the new one replaces; what followed it stays readable
+	Edit string `json:"edit,omitempty,omitzero"`
+
+	// ServerTools With session_id: names or patterns of the server's tools that this turn may use; absent for all that are allowed, [] for none
+	ServerTools []string `json:"server_tools,omitzero"`
+}
+
+// CompareError defines model for CompareError.
+type CompareError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// CompareInput defines model for CompareInput.
+type CompareInput struct {
+	// Models Names of models, as in chat
+	Models []string `json:"models"`
+
+	// Content What the user says
+	Content string `json:"content"`
+
+	// Thinking How much the models think: off, minimal, low, medium or high
+	Thinking string `json:"thinking,omitempty,omitzero"`
+}
+
+// ComparedAnswer defines model for ComparedAnswer.
+type ComparedAnswer struct {
+	// Model As it was asked for; clawless.model says which answered
+	Model string `json:"model"`
+	RunID string `json:"run_id,omitempty,omitzero"`
+
+	// MessageID Select it to go on with this answer
+	MessageID string `json:"message_id,omitempty,omitzero"`
+	Content   string `json:"content"`
+
+	// Error Why there is no answer
+	Error    *CompareError `json:"error,omitempty"`
+	Clawless *Receipt      `json:"clawless,omitempty"`
+}
+
+// Comparison defines model for Comparison.
+type Comparison struct {
+	// MessageID Of the user's message, whose answers these are
+	MessageID string `json:"message_id"`
+
+	// Answers In the order of the models; the first that there is goes on being the conversation
+	Answers []ComparedAnswer `json:"answers"`
 }
 
 // CompletionDetails defines model for CompletionDetails.
@@ -556,8 +822,27 @@ type CreateKeyRequest struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
+// CreateMCPServerRequest defines model for CreateMCPServerRequest.
+type CreateMCPServerRequest struct {
+	// Name The prefix of its tools' names: lower-case letters, digits and hyphens; unique
+	Name string `json:"name"`
+
+	// URL Of its endpoint for streamable HTTP, https
+	URL  string       `json:"url"`
+	Auth HTTPToolAuth `json:"auth,omitempty,omitzero"`
+
+	// AuthName Of the header or the query parameter
+	AuthName string `json:"auth_name,omitempty,omitzero"`
+
+	// Secret Stored encrypted, sent to this server alone and never shown again; name:password for basic
+	Secret string `json:"secret,omitempty,omitzero"`
+}
+
 // CreateSessionRequest defines model for CreateSessionRequest.
 type CreateSessionRequest struct {
+	// ExternalID Your own id of it, which no other session of yours may have
+	ExternalID string `json:"external_id,omitempty,omitzero"`
+
 	// Title Empty takes the first words of the first message
 	Title        string `json:"title,omitempty,omitzero"`
 	Model        string `json:"model,omitempty,omitzero"`
@@ -565,6 +850,9 @@ type CreateSessionRequest struct {
 
 	// Thinking off, minimal, low, medium or high; empty takes the tenant's
 	Thinking string `json:"thinking,omitempty,omitzero"`
+
+	// Tools Narrows the tools to less than the tenant allows
+	Tools *SessionTools `json:"tools,omitempty"`
 
 	// Metadata Your own notes: at most 32 texts
 	Metadata map[string]string `json:"metadata,omitzero"`
@@ -582,6 +870,40 @@ type CreateTenantRequest struct {
 	Tier     TenantTier           `json:"tier,omitempty,omitzero"`
 	Settings *TenantSettingsInput `json:"settings,omitempty"`
 }
+
+// CreateToolRequest defines model for CreateToolRequest.
+type CreateToolRequest struct {
+	// Name Letters, digits, _ and -; no other tool of the tenant, of its MCP servers or of the server may have it
+	Name string `json:"name"`
+
+	// Description What it does and when to use it, for the model
+	Description string `json:"description"`
+
+	// Parameters JSON schema of an object: the arguments; none when left out
+	Parameters interface{}    `json:"parameters,omitempty,omitzero"`
+	Method     HTTPToolMethod `json:"method,omitempty,omitzero"`
+
+	// URL https, with {name} in the path where an argument belongs; the other arguments go into the query of GET and DELETE, and into a JSON body else
+	URL  string       `json:"url"`
+	Auth HTTPToolAuth `json:"auth,omitempty,omitzero"`
+
+	// AuthName Of the header or the query parameter
+	AuthName string `json:"auth_name,omitempty,omitzero"`
+
+	// Secret Stored encrypted, sent to the URL's host alone and never shown again; name:password for basic
+	Secret string `json:"secret,omitempty,omitzero"`
+
+	// Effect The worst that a call can do; only read needs no approval in a turn that has read what a stranger wrote
+	Effect    MCPToolEffect `json:"effect,omitempty,omitzero"`
+	TimeoutMs int64         `json:"timeout_ms,omitempty,omitzero"`
+
+	// MaxBytes Of the result that the model gets
+	MaxBytes int64                   `json:"max_bytes,omitempty,omitzero"`
+	Status   CreateToolRequestStatus `json:"status,omitempty,omitzero"`
+}
+
+// CreateToolRequestStatus defines model for CreateToolRequest.Status.
+type CreateToolRequestStatus string
 
 // CreateWidgetRequest defines model for CreateWidgetRequest.
 type CreateWidgetRequest struct {
@@ -650,6 +972,19 @@ type EmbeddingUsage struct {
 	TotalTokens  int64 `json:"total_tokens"`
 }
 
+// EraseRequest defines model for EraseRequest.
+type EraseRequest struct {
+	// Confirm The tenant's name, so that nobody erases by mistake
+	Confirm string `json:"confirm"`
+}
+
+// Erasure defines model for Erasure.
+type Erasure struct {
+	Sessions int64 `json:"sessions"`
+	Messages int64 `json:"messages"`
+	Runs     int64 `json:"runs"`
+}
+
 // ExplainedCandidate defines model for ExplainedCandidate.
 type ExplainedCandidate struct {
 	Model string `json:"model"`
@@ -709,6 +1044,53 @@ type Explanation struct {
 	Error *ExplainedError `json:"error,omitempty"`
 }
 
+// ForkOrigin defines model for ForkOrigin.
+type ForkOrigin struct {
+	SessionID string `json:"session_id"`
+
+	// Sequence Of the last message that was taken over
+	Sequence int64 `json:"sequence"`
+}
+
+// ForkSessionRequest defines model for ForkSessionRequest.
+type ForkSessionRequest struct {
+	// MessageID The last message that is taken over
+	MessageID string `json:"message_id,omitempty,omitzero"`
+
+	// Sequence The same by its sequence
+	Sequence int64 `json:"sequence,omitempty,omitzero"`
+
+	// Title Empty takes the session's
+	Title string `json:"title,omitempty,omitzero"`
+
+	// ExternalID Your own id of the fork
+	ExternalID string `json:"external_id,omitempty,omitzero"`
+}
+
+// HTTPTool defines model for HTTPTool.
+type HTTPTool struct {
+	Method HTTPToolMethod `json:"method"`
+	URL    string         `json:"url"`
+	Auth   HTTPToolAuth   `json:"auth"`
+
+	// AuthName Of the header or the query parameter
+	AuthName  string `json:"auth_name,omitempty,omitzero"`
+	HasSecret bool   `json:"has_secret"`
+
+	// SecretLast4 There when the secret is long enough
+	SecretLast4 string `json:"secret_last4,omitempty,omitzero"`
+	TimeoutMs   int64  `json:"timeout_ms"`
+
+	// MaxBytes Of the result that the model gets
+	MaxBytes int64 `json:"max_bytes"`
+}
+
+// HTTPToolMethod defines model for HTTPTool.Method.
+type HTTPToolMethod string
+
+// HTTPToolAuth defines model for HTTPTool.Auth.
+type HTTPToolAuth string
+
 // Key defines model for Key.
 type Key struct {
 	ID string `json:"id"`
@@ -745,13 +1127,103 @@ type KeyPage struct {
 	NextCursor string `json:"next_cursor"`
 }
 
+// MCPServer defines model for MCPServer.
+type MCPServer struct {
+	ID string `json:"id"`
+
+	// Name The prefix of its tools' names
+	Name string       `json:"name"`
+	URL  string       `json:"url"`
+	Auth HTTPToolAuth `json:"auth"`
+
+	// AuthName Of the header or the query parameter
+	AuthName  string `json:"auth_name,omitempty,omitzero"`
+	HasSecret bool   `json:"has_secret"`
+
+	// SecretLast4 There when the secret is long enough
+	SecretLast4 string          `json:"secret_last4,omitempty,omitzero"`
+	Status      MCPServerStatus `json:"status"`
+
+	// Error Why it is failing
+	Error string `json:"error,omitempty,omitzero"`
+
+	// CheckedAt When it was last asked for its tools
+	CheckedAt *time.Time `json:"checked_at,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	UpdatedAt time.Time  `json:"updated_at"`
+}
+
+// MCPServerStatus defines model for MCPServer.Status.
+type MCPServerStatus string
+
+// MCPServerPage defines model for MCPServerPage.
+type MCPServerPage struct {
+	Data []MCPServer `json:"data"`
+
+	// HasMore Whether another page follows
+	HasMore bool `json:"has_more"`
+
+	// NextCursor The cursor of the next page, null on the last one
+	NextCursor string `json:"next_cursor"`
+}
+
+// MCPTool defines model for MCPTool.
+type MCPTool struct {
+	// Name In the server's words
+	Name string `json:"name"`
+
+	// OfferedAs The name under which models see it
+	OfferedAs   string `json:"offered_as"`
+	Description string `json:"description"`
+
+	// Parameters The JSON schema of its arguments
+	Parameters interface{} `json:"parameters"`
+
+	// Annotations The server's own hints, such as readOnlyHint: its word and no more; null when it gives none
+	Annotations interface{} `json:"annotations"`
+
+	// Effect What the tenant says that a call can do
+	Effect MCPToolEffect `json:"effect"`
+
+	// Hash Of the name, the description, the schema and the annotations: what an approval is for
+	Hash         string        `json:"hash"`
+	ApprovedHash string        `json:"approved_hash,omitempty,omitzero"`
+	Status       MCPToolStatus `json:"status"`
+
+	// Problem Why it is unusable
+	Problem string `json:"problem,omitempty,omitzero"`
+
+	// SeenAt When the server last listed it
+	SeenAt time.Time `json:"seen_at"`
+}
+
+// MCPToolEffect What the tenant says that a call can do
+type MCPToolEffect string
+
+// MCPToolStatus defines model for MCPTool.Status.
+type MCPToolStatus string
+
+// MCPToolList defines model for MCPToolList.
+type MCPToolList struct {
+	Data []MCPTool `json:"data"`
+}
+
 // Message defines model for Message.
 type Message struct {
 	ID string `json:"id"`
 
-	// Sequence Counts 1, 2, 3… in the session; the order
-	Sequence int64       `json:"sequence"`
-	Epoch    int64       `json:"epoch"`
+	// Sequence Counts 1, 2, 3… in the session; within a branch it is the order
+	Sequence int64 `json:"sequence"`
+	Epoch    int64 `json:"epoch"`
+
+	// Parent Sequence of the message before it in its branch; 0 at the start of an epoch
+	Parent int64 `json:"parent"`
+
+	// Active Whether it is in the branch that is continued
+	Active bool `json:"active"`
+
+	// Siblings How many messages follow the same one, itself included: answers that were given again, questions that were edited
+	Siblings int64       `json:"siblings,omitempty,omitzero"`
 	RunID    string      `json:"run_id,omitempty,omitzero"`
 	Role     MessageRole `json:"role"`
 
@@ -763,9 +1235,15 @@ type Message struct {
 	Name             string     `json:"name,omitempty,omitzero"`
 
 	// Model The model that wrote it
-	Model        string    `json:"model,omitempty,omitzero"`
-	FinishReason string    `json:"finish_reason,omitempty,omitzero"`
-	CreatedAt    time.Time `json:"created_at"`
+	Model        string `json:"model,omitempty,omitzero"`
+	FinishReason string `json:"finish_reason,omitempty,omitzero"`
+
+	// Taint Where its content is from that nobody in the conversation wrote
+	Taint []Taint `json:"taint,omitzero"`
+
+	// Origin The session that sent it
+	Origin    string    `json:"origin,omitempty,omitzero"`
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // MessageRole defines model for Message.Role.
@@ -967,6 +1445,24 @@ type Receipt struct {
 	// ThinkingFrom Who asked for it: message, session or tenant
 	ThinkingFrom string `json:"thinking_from,omitempty,omitzero"`
 
+	// Steps How many calls of the model the turn took, where tools made it more than one; tokens and cost are of all of them
+	Steps int64 `json:"steps,omitempty,omitzero"`
+
+	// BesideTokens Tokens that were spent beside the answer: by spawned sessions, and for a summary of older messages
+	BesideTokens int64 `json:"beside_tokens,omitempty,omitzero"`
+
+	// BesideCostMicros What that cost; it is part of cost_micros
+	BesideCostMicros *int64 `json:"beside_cost_micros,omitempty"`
+
+	// SummarisedMessages How many of the session's older messages a summary stood for
+	SummarisedMessages int64 `json:"summarised_messages,omitempty,omitzero"`
+
+	// TrimmedResults How many older results of tools were shortened
+	TrimmedResults int64 `json:"trimmed_results,omitempty,omitzero"`
+
+	// Tool On a chunk of a stream that tells what a tool of the server does
+	Tool *ToolEvent `json:"tool,omitempty"`
+
 	// Cache hit when the answer came from the tenant's cache and cost nothing
 	Cache string `json:"cache,omitempty,omitzero"`
 }
@@ -1058,6 +1554,12 @@ type ReplaySide struct {
 
 	// ByModel The dearest first
 	ByModel []ReplayModel `json:"by_model"`
+}
+
+// ResetSessionRequest defines model for ResetSessionRequest.
+type ResetSessionRequest struct {
+	// Summary Stands in the new context for what was before
+	Summary string `json:"summary,omitempty,omitzero"`
 }
 
 // ResponsesAnswer defines model for ResponsesAnswer.
@@ -1272,6 +1774,26 @@ type ResponsesUsage struct {
 	TotalTokens         int64                  `json:"total_tokens"`
 }
 
+// Retention defines model for Retention.
+type Retention struct {
+	// Days Days after which a session that nobody uses is deleted; 0 is never
+	Days int64 `json:"days"`
+
+	// WouldDelete Sessions that the next run deletes; pinned ones and those with a run under way are kept
+	WouldDelete int64 `json:"would_delete"`
+
+	// Oldest When the session was last used that nobody has used for longest, pinned ones aside
+	Oldest time.Time `json:"oldest"`
+}
+
+// RetentionRun defines model for RetentionRun.
+type RetentionRun struct {
+	Days     int64 `json:"days"`
+	DryRun   bool  `json:"dry_run"`
+	Sessions int64 `json:"sessions"`
+	Messages int64 `json:"messages"`
+}
+
 // RotateKeyRequest defines model for RotateKeyRequest.
 type RotateKeyRequest struct {
 	// GraceSeconds How long the old key still works; 24 hours when left out
@@ -1320,7 +1842,16 @@ type Run struct {
 	Usage *RunUsage `json:"usage,omitempty"`
 
 	// Clawless The answer's receipt, there when the run is over; never shown to widget visitors
-	Clawless   Receipt    `json:"clawless,omitempty,omitzero"`
+	Clawless Receipt `json:"clawless,omitempty,omitzero"`
+
+	// Steps How often a model was asked; 0 while it runs
+	Steps int64 `json:"steps"`
+
+	// ParentRunID The run whose tool sent the message, when a session did and no person
+	ParentRunID string `json:"parent_run_id,omitempty,omitzero"`
+
+	// Tools What the server's tools did, oldest first; never shown to widget visitors
+	Tools      []RunTool  `json:"tools,omitzero"`
 	StartedAt  time.Time  `json:"started_at"`
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 }
@@ -1334,6 +1865,32 @@ type RunError struct {
 	Message string `json:"message"`
 }
 
+// RunRetentionRequest defines model for RunRetentionRequest.
+type RunRetentionRequest struct {
+	// DryRun Only count
+	DryRun bool `json:"dry_run,omitempty,omitzero"`
+}
+
+// RunTool defines model for RunTool.
+type RunTool struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+
+	// Status done, failed, denied or waiting
+	Status string `json:"status"`
+
+	// Decision allowed, denied, approved, refused or expired
+	Decision string `json:"decision"`
+
+	// Layer What decided against it: key_scope, tenant, session, request or taint
+	Layer       string    `json:"layer,omitempty,omitzero"`
+	Error       string    `json:"error,omitempty,omitzero"`
+	Ms          int64     `json:"ms"`
+	ResultBytes int64     `json:"result_bytes"`
+	CostMicros  int64     `json:"cost_micros"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
 // RunUsage defines model for RunUsage.
 type RunUsage struct {
 	InputTokens  int64 `json:"input_tokens"`
@@ -1341,10 +1898,71 @@ type RunUsage struct {
 	CachedTokens int64 `json:"cached_tokens"`
 }
 
+// SearchMatch defines model for SearchMatch.
+type SearchMatch struct {
+	// Sequence Of the message; 0 is the title
+	Sequence int64 `json:"sequence"`
+
+	// Snippet The text around the first of the words
+	Snippet string `json:"snippet"`
+}
+
+// ServerTool defines model for ServerTool.
+type ServerTool struct {
+	// ID Of a tool that the tenant defined; the others go by their names
+	ID          string           `json:"id,omitempty,omitzero"`
+	Name        string           `json:"name"`
+	Description string           `json:"description"`
+	Source      ServerToolSource `json:"source"`
+
+	// Effect The worst that a call can do
+	Effect MCPToolEffect `json:"effect"`
+
+	// Status Only an active one is used
+	Status ServerToolStatus `json:"status"`
+
+	// Offered Whether it is active and the tenant's settings let its sessions use it
+	Offered bool `json:"offered"`
+
+	// Parameters The JSON schema of its arguments
+	Parameters interface{} `json:"parameters"`
+
+	// McpServer The name of the MCP server it is from
+	McpServer string `json:"mcp_server,omitempty,omitzero"`
+
+	// HTTP The endpoint of a tool that the tenant defined
+	HTTP      *HTTPTool  `json:"http,omitempty"`
+	CreatedAt *time.Time `json:"created_at,omitempty"`
+	UpdatedAt *time.Time `json:"updated_at,omitempty"`
+}
+
+// ServerToolSource defines model for ServerTool.Source.
+type ServerToolSource string
+
+// ServerToolStatus Only an active one is used
+type ServerToolStatus string
+
+// ServerToolPage defines model for ServerToolPage.
+type ServerToolPage struct {
+	Data []ServerTool `json:"data"`
+
+	// HasMore Whether another page follows
+	HasMore bool `json:"has_more"`
+
+	// NextCursor The cursor of the next page, null on the last one
+	NextCursor string `json:"next_cursor"`
+}
+
 // Session defines model for Session.
 type Session struct {
-	ID    string `json:"id"`
-	Title string `json:"title"`
+	ID string `json:"id"`
+
+	// ExternalID Your own id of it; empty when it has none. Never shown to widget visitors
+	ExternalID string `json:"external_id"`
+	Title      string `json:"title"`
+
+	// Titled Who gave the title: words (the first message's), model, caller, or empty for nobody
+	Titled string `json:"titled"`
 
 	// Model Empty takes the tenant's default
 	Model string `json:"model"`
@@ -1353,17 +1971,84 @@ type Session struct {
 	SystemPrompt string `json:"system_prompt"`
 
 	// Thinking How much the model thinks before it answers: off, minimal, low, medium or high; empty takes the tenant's
-	Thinking string            `json:"thinking"`
+	Thinking string `json:"thinking"`
+
+	// Tools What it narrows its tools to; absent narrows nothing. Never shown to widget visitors
+	Tools    *SessionTools     `json:"tools,omitempty"`
 	Metadata map[string]string `json:"metadata"`
 
 	// User The end user it belongs to; empty when there is none
-	User string `json:"user"`
+	User     string `json:"user"`
+	Archived bool   `json:"archived"`
 
-	// Epoch Grows with each reset
-	Epoch        int64     `json:"epoch"`
-	MessageCount int64     `json:"message_count"`
-	CreatedAt    time.Time `json:"created_at"`
-	UpdatedAt    time.Time `json:"updated_at"`
+	// Pinned A pinned session is kept, whatever the retention
+	Pinned bool `json:"pinned"`
+
+	// Epoch The messages of this epoch are the context; a reset starts the next
+	Epoch int64 `json:"epoch"`
+
+	// LastEpoch The newest epoch there ever was
+	LastEpoch int64 `json:"last_epoch"`
+
+	// Head Sequence of the newest message of the branch that is continued; 0 in an empty epoch
+	Head int64 `json:"head"`
+
+	// Version Grows with every change of the session and of its messages
+	Version int64 `json:"version"`
+
+	// MessageCount Of all epochs and branches
+	MessageCount int64 `json:"message_count"`
+
+	// ParentID The session that spawned it
+	ParentID string `json:"parent_id,omitempty,omitzero"`
+
+	// Depth 0 for one that people started, one more for each spawn
+	Depth      int64       `json:"depth"`
+	ForkedFrom *ForkOrigin `json:"forked_from,omitempty"`
+
+	// Match With q: where the words are
+	Match     *SearchMatch `json:"match,omitempty"`
+	CreatedAt time.Time    `json:"created_at"`
+	UpdatedAt time.Time    `json:"updated_at"`
+}
+
+// SessionEpoch defines model for SessionEpoch.
+type SessionEpoch struct {
+	Epoch int64 `json:"epoch"`
+
+	// Previous The epoch to which undo returns; 0 for the first
+	Previous int64 `json:"previous"`
+
+	// Reason start, reset, idle, daily or import
+	Reason string `json:"reason"`
+
+	// Messages Of all its branches
+	Messages  int64     `json:"messages"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// SessionEpochPage defines model for SessionEpochPage.
+type SessionEpochPage struct {
+	Data []SessionEpoch `json:"data"`
+
+	// HasMore Whether another page follows
+	HasMore bool `json:"has_more"`
+
+	// NextCursor The cursor of the next page, null on the last one
+	NextCursor string `json:"next_cursor"`
+}
+
+// SessionExport defines model for SessionExport.
+type SessionExport struct {
+	// Format clawless.session/1
+	Format     string           `json:"format"`
+	ExportedAt time.Time        `json:"exported_at"`
+	Session    Session          `json:"session"`
+	Epochs     []SessionEpoch   `json:"epochs"`
+	Summaries  []SessionSummary `json:"summaries"`
+
+	// Messages By sequence
+	Messages []Message `json:"messages"`
 }
 
 // SessionPage defines model for SessionPage.
@@ -1377,11 +2062,68 @@ type SessionPage struct {
 	NextCursor string `json:"next_cursor"`
 }
 
+// SessionSummary defines model for SessionSummary.
+type SessionSummary struct {
+	ID    string `json:"id"`
+	Epoch int64  `json:"epoch"`
+
+	// FromSequence 0 where it was carried over from the epoch before
+	FromSequence int64 `json:"from_sequence"`
+
+	// UpTo It holds while this message is in the branch that is continued; 0 where it was carried over
+	UpTo int64 `json:"up_to"`
+
+	// Messages That it stands for
+	Messages int64   `json:"messages"`
+	Content  string  `json:"content"`
+	Taint    []Taint `json:"taint,omitzero"`
+
+	// Model The model that wrote it
+	Model        string    `json:"model,omitempty,omitzero"`
+	RunID        string    `json:"run_id,omitempty,omitzero"`
+	InputTokens  int64     `json:"input_tokens"`
+	OutputTokens int64     `json:"output_tokens"`
+	CostMicros   int64     `json:"cost_micros"`
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+// SessionSummaryPage defines model for SessionSummaryPage.
+type SessionSummaryPage struct {
+	Data []SessionSummary `json:"data"`
+
+	// HasMore Whether another page follows
+	HasMore bool `json:"has_more"`
+
+	// NextCursor The cursor of the next page, null on the last one
+	NextCursor string `json:"next_cursor"`
+}
+
+// SessionTools defines model for SessionTools.
+type SessionTools struct {
+	// Allow Names, or patterns with *; an empty list allows nothing, none allows what the tenant does
+	Allow []string `json:"allow,omitzero"`
+
+	// Deny Names, or patterns with *; it wins over allow
+	Deny []string `json:"deny,omitzero"`
+}
+
 // StreamOptions defines model for StreamOptions.
 type StreamOptions struct {
 	// IncludeUsage Send one more chunk with the tokens used
 	IncludeUsage bool `json:"include_usage,omitempty,omitzero"`
 }
+
+// Taint defines model for Taint.
+type Taint struct {
+	// Kind What sort of stranger wrote it
+	Kind TaintKind `json:"kind"`
+
+	// Source A URL without its query, a file's path, a tool's name or a session's id
+	Source string `json:"source"`
+}
+
+// TaintKind What sort of stranger wrote it
+type TaintKind string
 
 // Tenant defines model for Tenant.
 type Tenant struct {
@@ -1413,6 +2155,51 @@ type TenantPage struct {
 
 // TenantSettings defines model for TenantSettings.
 type TenantSettings struct {
+	// ServerTools Names or patterns of tools that the server may run for the tenant's sessions; empty is none
+	ServerTools []string `json:"server_tools"`
+
+	// WidgetTools Of those, the ones for a widget's visitors; empty is none
+	WidgetTools []string `json:"widget_tools"`
+
+	// Approvals What becomes of a tool call that writes or sends in a turn that has read what a stranger wrote: wait for an approval, or refuse it
+	Approvals TenantSettingsApprovals `json:"approvals"`
+
+	// SessionVisibility What a session's tools see of other sessions
+	SessionVisibility TenantSettingsSessionVisibility `json:"session_visibility"`
+
+	// RetentionDays Days after which a session without a turn is deleted; 0 is never, absent takes the server's
+	RetentionDays *int64 `json:"retention_days,omitempty"`
+
+	// ResetIdleMinutes A turn after so long a pause starts with an empty context; 0 is never
+	ResetIdleMinutes int64 `json:"reset_idle_minutes"`
+
+	// ResetDaily Time of the day (UTC), such as 04:00, after which the first turn starts with an empty context; empty is never
+	ResetDaily string `json:"reset_daily"`
+
+	// CarrySummary Such a turn starts with a summary of what was before
+	CarrySummary bool `json:"carry_summary"`
+
+	// TitleModel Model that gives a session its title after the first answer, or auto for the cheap one; empty keeps the first words
+	TitleModel string `json:"title_model"`
+
+	// SummaryModel Model that summarises what has no room in a model's window, or off; empty takes the cheap one
+	SummaryModel string `json:"summary_model"`
+
+	// FilesBytes Bytes that an end user's files may take; absent takes the server's
+	FilesBytes *int64 `json:"files_bytes,omitempty"`
+
+	// TurnSteps Calls of the model that a turn with tools may take; 0 is 10
+	TurnSteps int64 `json:"turn_steps"`
+
+	// TurnSeconds Seconds that a turn with tools may take; 0 is 300
+	TurnSeconds int64 `json:"turn_seconds"`
+
+	// TurnCostMicros Micro-dollars that a turn may cost, spawned sessions included; 0 is no limit but the month's
+	TurnCostMicros int64 `json:"turn_cost_micros"`
+
+	// TurnTokens Tokens that a turn may take, spawned sessions included; 0 is no limit but the month's
+	TurnTokens int64 `json:"turn_tokens"`
+
 	// DefaultModel The model of requests that name none or "default"; empty takes the server's
 	DefaultModel string `json:"default_model"`
 
@@ -1453,8 +2240,59 @@ type TenantSettings struct {
 	AnswerCacheSeconds int64 `json:"answer_cache_seconds"`
 }
 
+// TenantSettingsApprovals What becomes of a tool call that writes or sends in a turn that has read what a stranger wrote: wait for an approval, or refuse it
+type TenantSettingsApprovals string
+
+// TenantSettingsSessionVisibility What a session's tools see of other sessions
+type TenantSettingsSessionVisibility string
+
 // TenantSettingsInput defines model for TenantSettingsInput.
 type TenantSettingsInput struct {
+	// ServerTools Names or patterns of tools that the server may run for the tenant's sessions; empty is none
+	ServerTools []string `json:"server_tools,omitzero"`
+
+	// WidgetTools Of those, the ones for a widget's visitors; empty is none
+	WidgetTools []string `json:"widget_tools,omitzero"`
+
+	// Approvals ask or refuse
+	Approvals *string `json:"approvals,omitempty"`
+
+	// SessionVisibility self, tree, user or tenant
+	SessionVisibility *string `json:"session_visibility,omitempty"`
+
+	// RetentionDays Days after which a session without a turn is deleted; 0 is never
+	RetentionDays *int64 `json:"retention_days,omitempty"`
+
+	// ResetIdleMinutes A turn after so long a pause starts with an empty context; 0 is never
+	ResetIdleMinutes *int64 `json:"reset_idle_minutes,omitempty"`
+
+	// ResetDaily Time of the day (UTC), such as 04:00; empty is never
+	ResetDaily *string `json:"reset_daily,omitempty"`
+
+	// CarrySummary Such a turn starts with a summary of what was before
+	CarrySummary *bool `json:"carry_summary,omitempty"`
+
+	// TitleModel A model, auto for the cheap one, or empty
+	TitleModel *string `json:"title_model,omitempty"`
+
+	// SummaryModel A model, off, or empty for the cheap one
+	SummaryModel *string `json:"summary_model,omitempty"`
+
+	// FilesBytes Bytes that an end user's files may take
+	FilesBytes *int64 `json:"files_bytes,omitempty"`
+
+	// TurnSteps Calls of the model that a turn with tools may take; 0 is 10
+	TurnSteps *int64 `json:"turn_steps,omitempty"`
+
+	// TurnSeconds Seconds that a turn with tools may take; 0 is 300
+	TurnSeconds *int64 `json:"turn_seconds,omitempty"`
+
+	// TurnCostMicros Micro-dollars that a turn may cost; 0 is no limit but the month's
+	TurnCostMicros *int64 `json:"turn_cost_micros,omitempty"`
+
+	// TurnTokens Tokens that a turn may take; 0 is no limit but the month's
+	TurnTokens *int64 `json:"turn_tokens,omitempty"`
+
 	// DefaultModel The model of requests that name none; empty takes the server's
 	DefaultModel *string `json:"default_model,omitempty"`
 
@@ -1531,6 +2369,12 @@ type TenantUsagePage struct {
 	NextCursor string `json:"next_cursor"`
 }
 
+// TestToolRequest defines model for TestToolRequest.
+type TestToolRequest struct {
+	// Arguments An object; empty when left out
+	Arguments interface{} `json:"arguments,omitempty,omitzero"`
+}
+
 // Tokens defines model for Tokens.
 type Tokens struct {
 	Input  int64 `json:"input"`
@@ -1565,6 +2409,85 @@ type ToolCallFunction struct {
 	Arguments string `json:"arguments"`
 }
 
+// ToolEvent defines model for ToolEvent.
+type ToolEvent struct {
+	// ID Of the call, as the session's messages name it
+	ID   string `json:"id"`
+	Name string `json:"name"`
+
+	// Status waiting: somebody has to approve it with POST /v1/runs/{run}/approve
+	Status ToolEventStatus `json:"status"`
+
+	// Source builtin, http or mcp
+	Source string `json:"source,omitempty,omitzero"`
+
+	// Ms How long it took
+	Ms int64 `json:"ms,omitempty,omitzero"`
+
+	// Why Why it was denied or failed
+	Why        string `json:"why,omitempty,omitzero"`
+	ApprovalID string `json:"approval_id,omitempty,omitzero"`
+
+	// Arguments Without credentials, for those who have to approve
+	Arguments interface{} `json:"arguments,omitempty,omitzero"`
+
+	// Taint What strangers wrote that the turn has read
+	Taint []Taint `json:"taint,omitzero"`
+}
+
+// ToolEventStatus waiting: somebody has to approve it with POST /v1/runs/{run}/approve
+type ToolEventStatus string
+
+// ToolExecution defines model for ToolExecution.
+type ToolExecution struct {
+	ID string `json:"id"`
+
+	// RunID Empty for a trial
+	RunID string `json:"run_id,omitempty,omitzero"`
+
+	// SessionID Empty for a trial
+	SessionID string `json:"session_id,omitempty,omitzero"`
+
+	// CallID The model's id of the call
+	CallID string `json:"call_id,omitempty,omitzero"`
+	Tool   string `json:"tool"`
+
+	// Arguments Without credentials; a long one is cut and then a text
+	Arguments interface{}           `json:"arguments"`
+	Decision  ToolExecutionDecision `json:"decision"`
+
+	// Layer What decided against it: key_scope, tenant, session, request, taint, arguments, address or endpoint
+	Layer  string              `json:"layer,omitempty,omitzero"`
+	Status ToolExecutionStatus `json:"status"`
+	Error  string              `json:"error,omitempty,omitzero"`
+
+	// Taint Where the content of its result is from
+	Taint       []Taint `json:"taint"`
+	ResultBytes int64   `json:"result_bytes"`
+	DurationMs  int64   `json:"duration_ms"`
+
+	// CostMicros Micro-dollars, apart from the model's
+	CostMicros int64     `json:"cost_micros"`
+	CreatedAt  time.Time `json:"created_at"`
+}
+
+// ToolExecutionDecision defines model for ToolExecution.Decision.
+type ToolExecutionDecision string
+
+// ToolExecutionStatus defines model for ToolExecution.Status.
+type ToolExecutionStatus string
+
+// ToolExecutionPage defines model for ToolExecutionPage.
+type ToolExecutionPage struct {
+	Data []ToolExecution `json:"data"`
+
+	// HasMore Whether another page follows
+	HasMore bool `json:"has_more"`
+
+	// NextCursor The cursor of the next page, null on the last one
+	NextCursor string `json:"next_cursor"`
+}
+
 // ToolFunction defines model for ToolFunction.
 type ToolFunction struct {
 	Name        string      `json:"name"`
@@ -1572,6 +2495,36 @@ type ToolFunction struct {
 	Parameters  interface{} `json:"parameters,omitempty,omitzero"`
 	Strict      *bool       `json:"strict,omitempty"`
 }
+
+// ToolTrial defines model for ToolTrial.
+type ToolTrial struct {
+	ExecutionID string          `json:"execution_id"`
+	Tool        string          `json:"tool"`
+	Status      ToolTrialStatus `json:"status"`
+
+	// Layer What refused it: arguments (the schema), address (a network that tools may not reach, or another host than the tool's) or approval (of an MCP tool)
+	Layer string `json:"layer,omitempty,omitzero"`
+
+	// HTTPStatus What the endpoint answered
+	HTTPStatus int64 `json:"http_status,omitempty,omitzero"`
+	DurationMs int64 `json:"duration_ms"`
+
+	// Result As the model would get it
+	Result      string `json:"result,omitempty,omitzero"`
+	ResultBytes int64  `json:"result_bytes"`
+
+	// Error As the model would get it
+	Error string `json:"error,omitempty,omitzero"`
+
+	// Taint What a turn would be marked with
+	Taint []Taint `json:"taint"`
+
+	// Offered Whether the tool is active and the tenant's settings let its sessions use it
+	Offered bool `json:"offered"`
+}
+
+// ToolTrialStatus defines model for ToolTrial.Status.
+type ToolTrialStatus string
 
 // UpdateSessionRequest defines model for UpdateSessionRequest.
 type UpdateSessionRequest struct {
@@ -1582,8 +2535,17 @@ type UpdateSessionRequest struct {
 	// Thinking off, minimal, low, medium or high; empty takes the tenant's
 	Thinking *string `json:"thinking,omitempty"`
 
+	// Tools Replaces what the session narrows its tools to; {} narrows nothing
+	Tools *SessionTools `json:"tools,omitempty"`
+
 	// Metadata Replaces the whole map
 	Metadata map[string]string `json:"metadata,omitzero"`
+
+	// Archived Archived sessions are left out of lists that do not ask for them
+	Archived *bool `json:"archived,omitempty"`
+
+	// Pinned A pinned session is kept, whatever the retention
+	Pinned *bool `json:"pinned,omitempty"`
 }
 
 // UpdateTenantRequest defines model for UpdateTenantRequest.
@@ -1591,6 +2553,26 @@ type UpdateTenantRequest struct {
 	Name     *string              `json:"name,omitempty"`
 	Tier     *TenantTier          `json:"tier,omitempty"`
 	Settings *TenantSettingsInput `json:"settings,omitempty"`
+}
+
+// UpdateToolRequest defines model for UpdateToolRequest.
+type UpdateToolRequest struct {
+	Name        *string `json:"name,omitempty"`
+	Description *string `json:"description,omitempty"`
+
+	// Parameters JSON schema of an object: the arguments
+	Parameters interface{}     `json:"parameters,omitempty,omitzero"`
+	Method     *HTTPToolMethod `json:"method,omitempty"`
+	URL        *string         `json:"url,omitempty"`
+	Auth       *HTTPToolAuth   `json:"auth,omitempty"`
+	AuthName   *string         `json:"auth_name,omitempty"`
+
+	// Secret Replaces the one that is stored
+	Secret    *string                  `json:"secret,omitempty"`
+	Effect    *MCPToolEffect           `json:"effect,omitempty"`
+	TimeoutMs *int64                   `json:"timeout_ms,omitempty"`
+	MaxBytes  *int64                   `json:"max_bytes,omitempty"`
+	Status    *CreateToolRequestStatus `json:"status,omitempty"`
 }
 
 // Usage defines model for Usage.
@@ -1771,6 +2753,14 @@ type ListKeysParams struct {
 	Cursor string
 }
 
+// ListMcpServersParams are the optional parameters of ListMcpServers; a zero value is not sent.
+type ListMcpServersParams struct {
+	// How many at most
+	Limit int64
+	// next_cursor of the page before
+	Cursor string
+}
+
 // CreateMessageParams are the optional parameters of CreateMessage; a zero value is not sent.
 type CreateMessageParams struct {
 	// Continues this session; without it the call is stateless
@@ -1789,6 +2779,12 @@ type StreamRunParams struct {
 	LastEventID string
 }
 
+// EraseSessionsParams are the optional parameters of EraseSessions; a zero value is not sent.
+type EraseSessionsParams struct {
+	// The tenant's name, so that nobody erases by mistake
+	Confirm string
+}
+
 // ListSessionsParams are the optional parameters of ListSessions; a zero value is not sent.
 type ListSessionsParams struct {
 	// How many at most
@@ -1797,7 +2793,46 @@ type ListSessionsParams struct {
 	Cursor string
 	// Only this end user's sessions
 	User string
+	// Only the session with your own id
+	ExternalID string
+	// false leaves archived sessions out, true lists only them
+	Archived ListSessionsParamsArchived
+	// Only pinned sessions, or only others
+	Pinned ListSessionsParamsPinned
+	// Only sessions with this model of their own
+	Model string
+	// Only the sessions that this one spawned
+	Parent string
+	// Only sessions that changed after this time
+	UpdatedAfter time.Time
+	// Only sessions that last changed before this time
+	UpdatedBefore time.Time
+	// Only sessions with a title or a message that has all these words, the last of them perhaps unfinished
+	Q string
 }
+
+// ListSessionsParamsArchived is a parameter of ListSessions.
+type ListSessionsParamsArchived string
+
+// ListSessionsParamsPinned is a parameter of ListSessions.
+type ListSessionsParamsPinned string
+
+// ListSessionEpochsParams are the optional parameters of ListSessionEpochs; a zero value is not sent.
+type ListSessionEpochsParams struct {
+	// How many at most
+	Limit int64
+	// next_cursor of the page before
+	Cursor string
+}
+
+// ExportSessionParams are the optional parameters of ExportSession; a zero value is not sent.
+type ExportSessionParams struct {
+	// json can be imported again; markdown is the branch that is continued, for people
+	Format ExportSessionParamsFormat
+}
+
+// ExportSessionParamsFormat is a parameter of ExportSession.
+type ExportSessionParamsFormat string
 
 // ListMessagesParams are the optional parameters of ListMessages; a zero value is not sent.
 type ListMessagesParams struct {
@@ -1807,10 +2842,58 @@ type ListMessagesParams struct {
 	Cursor string
 	// asc gives the oldest first, desc the newest
 	Order ListMessagesParamsOrder
+	// Only this epoch's messages; 0 is all
+	Epoch int64
+	// active gives the branch that is continued, all every message there is
+	Branch ListMessagesParamsBranch
+	// Only messages after this sequence
+	After int64
 }
 
 // ListMessagesParamsOrder is a parameter of ListMessages.
 type ListMessagesParamsOrder string
+
+// ListMessagesParamsBranch is a parameter of ListMessages.
+type ListMessagesParamsBranch string
+
+// ListSessionSummariesParams are the optional parameters of ListSessionSummaries; a zero value is not sent.
+type ListSessionSummariesParams struct {
+	// How many at most
+	Limit int64
+	// next_cursor of the page before
+	Cursor string
+}
+
+// ListToolExecutionsParams are the optional parameters of ListToolExecutions; a zero value is not sent.
+type ListToolExecutionsParams struct {
+	// How many at most
+	Limit int64
+	// next_cursor of the page before
+	Cursor string
+	// Only this session's
+	Session string
+	// Only this run's
+	Run string
+}
+
+// ListToolsParams are the optional parameters of ListTools; a zero value is not sent.
+type ListToolsParams struct {
+	// How many at most
+	Limit int64
+	// next_cursor of the page before
+	Cursor string
+	// Only those from there
+	Source ListToolsParamsSource
+}
+
+// ListToolsParamsSource is a parameter of ListTools.
+type ListToolsParamsSource string
+
+// UpdateToolParams are the optional parameters of UpdateTool; a zero value is not sent.
+type UpdateToolParams struct {
+	// The ETag of the version to change
+	IfMatch string
+}
 
 // GetUsageParams are the optional parameters of GetUsage; a zero value is not sent.
 type GetUsageParams struct {

@@ -16,7 +16,9 @@ import (
 var errDeleted = fault.New(fault.RunCancelled, "the session was deleted while this was being answered")
 
 // sessionChanged makes a change felt at once.
-func (s *Server) sessionChanged(tenantID, sessionID string) { s.chat.ForgetSession(tenantID, sessionID) }
+func (s *Server) sessionChanged(tenantID, sessionID string) {
+	s.chat.ForgetSession(tenantID, sessionID)
+}
 
 // sessionDeleted stops the run of a session that is gone and drops what is kept of it in memory.
 func (s *Server) sessionDeleted(ctx context.Context, tenantID, sessionID string) {

@@ -203,7 +203,9 @@ var earlyFaults = []earlyFault{
 	{"hangs, then fine", "lab", func() func(*upcall) { return inTurn(hang, fine) }, 200, "", "", 2, "fine", 500 * time.Millisecond},
 	{"hangs", "lab", func() func(*upcall) { return hang }, 504, "timeout", "", 3, "", 0},
 	{"reset, then fine", "lab", func() func(*upcall) { return inTurn(func(*upcall) { panic(http.ErrAbortHandler) }, fine) }, 200, "", "", 2, "fine", 0},
-	{"garbage, then fine", "lab", func() func(*upcall) { return inTurn(refuse(200, "text/event-stream", "\x00\xff\xfe{{{data:\n\n"), fine) }, 200, "", "", 2, "fine", 0},
+	{"garbage, then fine", "lab", func() func(*upcall) {
+		return inTurn(refuse(200, "text/event-stream", "\x00\xff\xfe{{{data:\n\n"), fine)
+	}, 200, "", "", 2, "fine", 0},
 	{"an error in a 200, then fine", "claude", func() func(*upcall) { return inTurn(sse(overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
 	{"an error in a 200 after its start, then fine", "claude", func() func(*upcall) { return inTurn(sse(claudeStart, overloaded), claudeFine) }, 200, "", "", 2, "some ", 0},
 	{"an error in a 200", "claude", func() func(*upcall) { return sse(claudeStart, overloaded) }, 503, "provider_overloaded", "", 3, "", 0},

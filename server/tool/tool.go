@@ -66,8 +66,8 @@ const (
 
 // Taint says where a content is from: the source is a URL without its query, a file's path, a tool's name or a session's id.
 type Taint struct {
-	Kind   Kind   `json:"kind"`
-	Source string `json:"source"`
+	Kind   Kind   `json:"kind" enum:"web,file,webhook,session" doc:"What sort of stranger wrote it"`
+	Source string `json:"source" doc:"A URL without its query, a file's path, a tool's name or a session's id"`
 }
 
 // Call is one call of a tool in a turn.

@@ -18,7 +18,9 @@ const (
 	maxHistory = 80_000 // bytes of a history
 	maxScanned = 2000   // messages that are looked at for one
 	maxCalls   = 20     // tool calls that are shown of a message
-	batch      = 64
+
+	leastAtOnce = 8 // messages that are read at a time
+	mostAtOnce  = 64
 )
 
 var historySchema = json.RawMessage(`{"type": "object", "additionalProperties": false, "required": ["session_id"], "properties": {
@@ -133,15 +135,12 @@ func (r *reading) gather(ctx context.Context, q db.Querier, in historyArguments)
 		at = min(at, in.Before)
 	}
 	for scanned := 0; scanned < maxScanned; {
-		list, err := sessions.Newest(ctx, q, t, r.session.ID, r.session.Epoch, at, batch, 0)
+		list, err := sessions.Newest(ctx, q, t, r.session.ID, r.session.Epoch, at, min(mostAtOnce, max(leastAtOnce, limit-len(r.out.Messages))), 0)
 		if err != nil || len(list) == 0 {
 			return at, err
 		}
 		for _, m := range list {
 			if isShown(m, in.Tools) {
-				if len(r.out.Messages) == limit {
-					return at, nil
-				}
 				b, fits, err := r.room.take(say(m, in.Tools))
 				if err != nil || !fits {
 					return at, err
@@ -149,7 +148,9 @@ func (r *reading) gather(ctx context.Context, q db.Querier, in historyArguments)
 				r.out.Messages = append(r.out.Messages, b)
 				r.taint(m.Taint)
 			}
-			at = m.Sequence
+			if at = m.Sequence; len(r.out.Messages) == limit {
+				return at, nil
+			}
 		}
 		scanned += len(list)
 	}
