@@ -75,20 +75,30 @@ CREATE TABLE session_summaries (
 );
 CREATE INDEX session_summaries_newest ON session_summaries (tenant_id, session_id, epoch, up_to DESC);
 
--- What can be searched: the texts of messages, and at sequence 0 the title. words are body's as the program cuts and folds them, with the tenant's id among them, so that
--- a search reads the tenant's postings and no others. NULL is not indexed yet, as rows from before this step.
+-- What can be searched: the texts of messages, and at sequence 0 the title. words are body's as the program cuts and folds them. They go to the index below and are not kept
+-- here: NULL is not indexed yet, as rows from before this step.
 CREATE TABLE search_texts (
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant_id  TEXT NOT NULL,
     session_id TEXT NOT NULL,
     sequence   BIGINT NOT NULL,
     body       TEXT NOT NULL,
-    words      TSVECTOR,
+    words      TEXT,
     UNIQUE (tenant_id, session_id, sequence),
     FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX search_texts_new ON search_texts (id) WHERE words IS NULL;
-CREATE INDEX search_texts_words ON search_texts USING gin (words);
+-- The tenant's id is a word of the index, so that a search reads the tenant's postings and no others. It is a table of its own because no policy may look at what is read of
+-- it: the operator of the index is not leakproof, and Postgres would read every row instead. Which rows a search gives is decided by the policy of the texts, which it joins.
+CREATE TABLE search_words (
+    id    BIGINT NOT NULL PRIMARY KEY REFERENCES search_texts (id) ON DELETE CASCADE,
+    words TSVECTOR NOT NULL
+);
+CREATE INDEX search_words_words ON search_words USING gin (words);
+ALTER TABLE search_words ENABLE ROW LEVEL SECURITY;
+ALTER TABLE search_words FORCE ROW LEVEL SECURITY;
+CREATE POLICY search_words_read ON search_words FOR SELECT USING (true);
+CREATE POLICY search_words_add ON search_words FOR INSERT WITH CHECK (COALESCE(current_setting('app.tenant', true), '') <> '');
 INSERT INTO search_texts (tenant_id, session_id, sequence, body) SELECT tenant_id, id, 0, title FROM sessions WHERE title <> '';
 INSERT INTO search_texts (tenant_id, session_id, sequence, body)
     SELECT tenant_id, session_id, sequence, body FROM (

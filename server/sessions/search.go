@@ -19,15 +19,16 @@ const (
 var (
 	addText = db.ScopedPair("sessions.add_text",
 		`INSERT INTO search_texts (tenant_id, session_id, sequence, body, words) SELECT :tenant_id, :session_id, :sequence, :body, :words WHERE :words <> ''`,
-		`INSERT INTO search_texts (tenant_id, session_id, sequence, body, words)
-			SELECT :tenant_id, :session_id, CAST(:sequence AS BIGINT), :body, array_to_tsvector(string_to_array('_' || CAST(:tenant_id AS TEXT) || ' ' || CAST(:words AS TEXT), ' '))
-			WHERE CAST(:words AS TEXT) <> ''`)
+		`WITH added AS (INSERT INTO search_texts (tenant_id, session_id, sequence, body, words)
+				SELECT :tenant_id, :session_id, CAST(:sequence AS BIGINT), :body, '' WHERE CAST(:words AS TEXT) <> '' RETURNING id)
+			INSERT INTO search_words (id, words) SELECT id, array_to_tsvector(string_to_array('_' || CAST(:tenant_id AS TEXT) || ' ' || CAST(:words AS TEXT), ' ')) FROM added`)
 	removeText = db.Scoped("sessions.remove_text", `DELETE FROM search_texts WHERE tenant_id = :tenant_id AND session_id = :session_id AND sequence = :sequence`)
 	search     = db.ScopedPair("sessions.search", searchList(`SELECT x.session_id AS hit_session, MAX(x.sequence) AS hit_sequence FROM search_words w
 			JOIN search_texts x ON x.id = w.rowid AND x.tenant_id = :tenant_id
 			WHERE w.tenant_id MATCH '"' || :tenant_id || '"' AND w.words MATCH replace(replace(replace(:match, ':*', '*'), '&', 'AND'), '''', '"') GROUP BY x.session_id`),
-		searchList(`SELECT x.session_id AS hit_session, MAX(x.sequence) AS hit_sequence FROM search_texts x
-			WHERE x.tenant_id = :tenant_id AND x.words @@ CAST('''_' || CAST(:tenant_id AS TEXT) || ''' & ' || CAST(:match AS TEXT) AS tsquery) GROUP BY x.session_id`))
+		searchList(`SELECT x.session_id AS hit_session, MAX(x.sequence) AS hit_sequence FROM search_words w
+			JOIN search_texts x ON x.id = w.id AND x.tenant_id = :tenant_id
+			WHERE w.words @@ CAST('''_' || CAST(:tenant_id AS TEXT) || ''' & ' || CAST(:match AS TEXT) AS tsquery) GROUP BY x.session_id`))
 	oldTexts = db.System("sessions.old_texts", `SELECT tenant_id, session_id, sequence, body FROM search_texts WHERE words IS NULL ORDER BY id LIMIT :limit`)
 )
 
