@@ -3,7 +3,9 @@ package llm
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Parts splits content that is a list of parts, without looking into them: the megabytes of an image cost next to nothing. It reports false for every other content.
@@ -72,25 +74,39 @@ func Unquote(quoted json.RawMessage) (string, bool) {
 	}
 	inner := quoted[1 : n-1]
 	at := bytes.IndexByte(inner, '\\')
+	if !utf8.Valid(inner) || at < 0 && bytes.IndexByte(inner, '"') >= 0 {
+		return decoded(quoted)
+	}
 	if at < 0 {
-		return strings.ToValidUTF8(string(inner), "\uFFFD"), bytes.IndexByte(inner, '"') < 0
+		return string(inner), true
 	}
 	out := make([]byte, 0, len(inner))
 	for at >= 0 {
-		var c byte
-		if at+1 < len(inner) {
-			c = escapes[inner[at+1]]
+		out = append(out, inner[:at]...)
+		inner = inner[at+1:]
+		size := 1
+		if len(inner) > 4 && inner[0] == 'u' {
+			n, err := strconv.ParseUint(string(inner[1:5]), 16, 16)
+			if err != nil || utf16.IsSurrogate(rune(n)) {
+				return decoded(quoted)
+			}
+			out = utf8.AppendRune(out, rune(n))
+			size = 5
+		} else if len(inner) > 0 && escapes[inner[0]] != 0 {
+			out = append(out, escapes[inner[0]])
+		} else {
+			return decoded(quoted)
 		}
-		if c == 0 { // \u, or nothing that JSON knows
-			var s string
-			err := json.Unmarshal(quoted, &s)
-			return s, err == nil
-		}
-		out = append(append(out, inner[:at]...), c)
-		inner = inner[at+2:]
+		inner = inner[size:]
 		at = bytes.IndexByte(inner, '\\')
 	}
-	return strings.ToValidUTF8(string(append(out, inner...)), "\uFFFD"), true
+	return string(append(out, inner...)), true
+}
+
+// decoded reads what is rare, and refuses what is wrong.
+func decoded(quoted json.RawMessage) (s string, ok bool) {
+	err := json.Unmarshal(quoted, &s)
+	return s, err == nil
 }
 
 var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}

@@ -72,11 +72,35 @@ func has[T ~string | ~[]byte](s T) bool {
 	return false
 }
 
-// endsInToken reads s backwards.
+// endsInToken reads backwards from a bracket. Nearly all brackets are told at a glance; what is not ASCII, not visible or of an odd form is looked at closely.
 func endsInToken[T ~string | ~[]byte](s T) bool {
-	if n := len(s); n > 1 && s[n-1] < utf8.RuneSelf && s[n-2] < utf8.RuneSelf && !couldEnd(s[n-2]) {
-		return false
+	last := len(s) - 1
+	end := s[last]
+	if end >= utf8.RuneSelf {
+		return looksClosely(s)
 	}
+	opener := byte('<')
+	if end == ']' {
+		opener = '['
+	}
+	for i := last - 1; i >= 0; i-- {
+		b := s[i]
+		switch {
+		case b >= utf8.RuneSelf, fold(rune(b)) == ignored, b == '~', b == '>', end == '[' && b == 'b':
+			return looksClosely(s)
+		case end == '[', last-i > longest:
+			return false
+		case b == opener:
+			return isToken(rune(opener), s[i+1:last])
+		case !isName(rune(b)) && b != '|' && b != '/':
+			return false
+		}
+	}
+	return false
+}
+
+// looksClosely is endsInToken for every case.
+func looksClosely[T ~string | ~[]byte](s T) bool {
 	var read [longest + 2]rune
 	n, left := 0, len(s)
 	return token(func(back int) rune {
@@ -93,11 +117,6 @@ func endsInToken[T ~string | ~[]byte](s T) bool {
 		}
 		return read[back]
 	}) > 0
-}
-
-// couldEnd reports whether an ASCII character can stand before the last of a token.
-func couldEnd(b byte) bool {
-	return b < ' ' && b != '\t' && b != '\n' && b != '\r' || b == 0x7F || b == '|' || b == '>' || b == '~' || b == 'b' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '_'
 }
 
 const longest = 64 // visible characters of a token
@@ -123,46 +142,46 @@ func token(char func(back int) rune) int {
 	default:
 		return 0
 	}
-	var body [longest]rune // reversed
+	var body [4 * longest]byte // filled from its end
+	from := len(body)
 	for n := range longest {
 		r := char(n + 1)
-		if r == opener {
-			if isToken(opener, body[:n]) {
+		switch {
+		case r == opener:
+			if isToken(opener, body[from:]) {
 				return n + 2
 			}
 			return 0
-		}
-		if !isName(r) && r != '|' && r != '/' {
+		case !isName(r) && r != '|' && r != '/':
 			return 0
 		}
-		body[n] = r
+		from -= utf8.RuneLen(r)
+		utf8.EncodeRune(body[from:], r)
 	}
 	return 0
 }
 
-// isToken judges what stands between the brackets; it is reversed.
-func isToken(opener rune, body []rune) bool {
+// isToken judges what stands between the brackets.
+func isToken[T ~string | ~[]byte](opener rune, body T) bool {
 	n := len(body)
 	if n >= 3 && body[0] == '|' && body[n-1] == '|' {
-		for _, r := range body[1 : n-1] {
-			if r == '|' {
+		for i := 1; i < n-1; i++ {
+			if body[i] == '|' {
 				return false
 			}
 		}
 		return true
 	}
-	var text [longest]byte
-	for i, r := range body {
-		if r >= utf8.RuneSelf {
-			return false
-		}
-		text[n-1-i] = byte(r)
+	if n > longestListed {
+		return false
 	}
 	if opener == '[' {
-		return isSquare(string(text[:n]))
+		return isSquare(string(body)) // short enough for a copy on the stack
 	}
-	return isAngled(string(text[:n]))
+	return isAngled(string(body))
 }
+
+const longestListed = 24 // bytes of the listed tokens, without their brackets
 
 // isName reports whether a character can be part of a token's name.
 func isName(r rune) bool {

@@ -20,8 +20,7 @@ func isAngled(name string) bool {
 		"sop", "eop", // GLM
 		"BOS_TOKEN", "EOS_TOKEN", "PAD_TOKEN", "UNK_TOKEN", // Cohere
 		"seed:bos", "seed:eos", "seed:pad", "seed:tool_call", "/seed:tool_call", // Seed
-		"eoh", "eoa", "eosys", // InternLM
-		"SYS", "/SYS": // the inner part of Llama 2's, which some templates read by itself
+		"eoh", "eoa", "eosys": // InternLM
 		return true
 	}
 	for _, n := range numbered {

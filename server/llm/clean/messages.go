@@ -183,6 +183,9 @@ func gather(parts []json.RawMessage, text string) []json.RawMessage {
 
 // texts cleans every text in a JSON value, whichever way it is escaped, and leaves the rest as it is, byte for byte. What is no JSON is returned as it is.
 func texts(raw json.RawMessage) (json.RawMessage, bool) {
+	if n := len(raw); n > 1 && raw[0] == '"' && raw[n-1] == '"' {
+		return literal(raw, bytes.IndexByte(raw, '\\') >= 0)
+	}
 	if bytes.IndexByte(raw, '\\') < 0 && !has(raw) || !json.Valid(raw) {
 		return raw, false
 	}
@@ -228,8 +231,8 @@ func literal(quoted []byte, escaped bool) (json.RawMessage, bool) {
 	if !escaped && !has(quoted[1:len(quoted)-1]) {
 		return quoted, false
 	}
-	var s string
-	if json.Unmarshal(quoted, &s) != nil || !Has(s) {
+	s, ok := llm.Unquote(quoted)
+	if !ok || !Has(s) {
 		return quoted, false
 	}
 	return quote(Text(s)), true

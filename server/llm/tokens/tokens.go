@@ -16,6 +16,7 @@ type family uint8
 
 const (
 	wide   family = iota // an estimate for vocabularies of a hundred thousand tokens and more, as nearly all models have
+	claude               // the same for Anthropic's, which take more tokens for the same text
 	narrow               // the same for those of thirty thousand, which spell other scripts byte by byte
 	o200k
 	cl100k
@@ -29,6 +30,7 @@ var families = []struct {
 	{"gpt-oss", o200k}, {"gpt-4o", o200k}, {"gpt-4.1", o200k}, {"gpt-4.5", o200k}, {"chatgpt-4o", o200k},
 	{"gpt-4", cl100k}, {"gpt-3.5", cl100k}, {"gpt-35", cl100k}, {"text-embedding-", cl100k},
 	{"gpt-", o200k}, {"chatgpt-", o200k}, {"o1", o200k}, {"o3", o200k}, {"o4", o200k}, {"codex-", o200k},
+	{"claude", claude},
 	{"llama-2", narrow}, {"llama2", narrow}, {"codellama", narrow}, {"tinyllama", narrow}, {"vicuna", narrow}, {"mistral-7b", narrow}, {"mixtral", narrow},
 	{"mistral:", narrow}, {"zephyr", narrow}, {"phi-2", narrow}, {"phi-3", narrow}, {"phi3", narrow}, {"yi-", narrow}, {"solar", narrow}, {"falcon", narrow},
 }
@@ -61,7 +63,15 @@ func (c Counter) Count(text string) int64 {
 	if !c.Exact() {
 		return c.Ceiling(text)
 	}
-	codec := vocabulary(c.family)
+	if len(text) < worthKeeping {
+		return c.exactly(text)
+	}
+	return counted().count(c.family, text, func() int64 { return c.exactly(text) })
+}
+
+// exactly counts piece by piece.
+func (c Counter) exactly(text string) int64 {
+	codec := vocabularies[c.family]()
 	var n int64
 	for done := 0; text != ""; {
 		if done >= exactness {
@@ -98,8 +108,6 @@ var vocabularies = map[family]func() tokenizer.Codec{
 	o200k:  sync.OnceValue(func() tokenizer.Codec { return load(tokenizer.O200kBase) }),
 	cl100k: sync.OnceValue(func() tokenizer.Codec { return load(tokenizer.Cl100kBase) }),
 }
-
-func vocabulary(f family) tokenizer.Codec { return vocabularies[f]() }
 
 func load(e tokenizer.Encoding) tokenizer.Codec {
 	c, err := tokenizer.Get(e)
