@@ -105,7 +105,7 @@ func TestCompatStream(t *testing.T) {
 					body["stream_options"] = map[string]any{"include_usage": true}
 				}
 				f := r.stream(post(acme.Key, body))
-				for k, want := range map[string]string{"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Content-Length": "", "Content-Encoding": ""} {
+				for k, want := range map[string]string{"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Content-Length": "", "Content-Encoding": ""} {
 					if got := f.res.Header.Get(k); got != want {
 						t.Errorf("header %s: %q", k, got)
 					}

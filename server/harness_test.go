@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/config"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/db/dbtest"
@@ -40,7 +41,8 @@ type rig struct {
 	http  *http.Client
 	dirty bool // the test has made rows that no server settles
 
-	refusals int // of providers, that the test has waited for
+	mcp      string // the URL of an MCP server with one tool; empty until somebody needs it
+	refusals int    // of providers, that the test has waited for
 }
 
 // each runs a test on a fresh rig over SQLite and, where there is one, over Postgres. adjust may be nil.
@@ -64,6 +66,7 @@ func newRig(t testing.TB, d *db.DB, adjust func(*config.Settings)) *rig {
 	r.cfg.Addr, r.cfg.DataDir, r.cfg.DiscoverOllama = "127.0.0.1:0", t.TempDir(), false
 	r.cfg.Providers = map[string]config.Provider{"lab": {Driver: "openai", BaseURL: r.up.url + "/v1", APIKey: labKey}}
 	r.cfg.AutoWeak, r.cfg.AutoStrong = "mock/small", "mock/large"
+	r.cfg.ToolsAllowPrivate = []string{"127.0.0.0/8"}
 	if adjust != nil {
 		adjust(&r.cfg)
 	}
@@ -295,7 +298,7 @@ type customer struct {
 	ID, Name, Key, KeyID string
 }
 
-var allScopes = []string{"chat:write", "models:read", "sessions:read", "sessions:write", "keys:read", "keys:write", "usage:read", "tenant:read"}
+var allScopes = auth.Scopes
 
 // tenant makes a tenant; settings may be nil.
 func (r *rig) tenant(name string, settings map[string]any) customer {

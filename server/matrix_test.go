@@ -2,11 +2,21 @@ package server
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/ids"
+	"github.com/clawless/clawless/server/runs"
+	tools "github.com/clawless/clawless/server/tool"
+	"github.com/clawless/clawless/server/tool/mcp/mcptest"
+	"github.com/clawless/clawless/server/tools/approvals"
 )
 
 // entrance says who may pass an operation. The matrix is made of it: every operation times every kind of caller. An operation without a row fails the test.
@@ -17,6 +27,7 @@ type entrance struct {
 	body    string // with %(name) for the ids of the world
 	ok      int    // status for those who may
 	inBody  bool   // the body names a tenant's own object
+	instead string // the id of the world that stands for {session} or {run} here
 }
 
 var doors = map[string]entrance{
@@ -63,6 +74,39 @@ var doors = map[string]entrance{
 	"get-run":                {who: "key", scope: "chat:write", visitor: true, ok: 200},
 	"stream-run":             {who: "key", scope: "chat:write", visitor: true, ok: 200},
 	"cancel-run":             {who: "key", scope: "chat:write", visitor: true, ok: 200},
+	"approve-run":            {who: "key", scope: "chat:write", visitor: true, body: `{"approval_id":"%(approval)","decision":"deny"}`, ok: 200, instead: "waiting"},
+	"list-run-approvals":     {who: "key", scope: "chat:write", visitor: true, ok: 200, instead: "waiting"},
+	"compare-models":         {who: "key", scope: "chat:write", body: `{"models":["mock/echo","mock/lorem"],"content":"x"}`, ok: 200},
+	"undo-session":           {who: "key", scope: "sessions:write", visitor: true, ok: 200, instead: "renewed"},
+	"fork-session":           {who: "key", scope: "sessions:write", visitor: true, ok: 201},
+	"select-message":         {who: "key", scope: "sessions:write", visitor: true, ok: 200},
+	"list-session-epochs":    {who: "key", scope: "sessions:read", visitor: true, ok: 200},
+	"list-session-summaries": {who: "key", scope: "sessions:read", visitor: true, ok: 200},
+	"export-session":         {who: "key", scope: "sessions:read", visitor: true, ok: 200},
+	"import-session":         {who: "key", scope: "sessions:write", body: `%(export)`, ok: 201},
+	"export-user":            {who: "key", scope: "sessions:read", ok: 200},
+	"export-sessions":        {who: "key", scope: "sessions:read", ok: 200},
+	"erase-user":             {who: "key", scope: "sessions:write", ok: 200},
+	"erase-sessions":         {who: "key", scope: "sessions:write", ok: 200},
+	"export-tenant":          {who: "operator", ok: 200},
+	"erase-tenant":           {who: "operator", body: `{"confirm":"%(tenant_name)"}`, ok: 200},
+	"get-retention":          {who: "key", scope: "sessions:read", ok: 200},
+	"run-retention":          {who: "key", scope: "sessions:write", body: `{}`, ok: 200},
+	"list-tools":             {who: "key", scope: "tools:read", ok: 200},
+	"get-tool":               {who: "key", scope: "tools:read", ok: 200},
+	"create-tool":            {who: "key", scope: "tools:write", body: `{"name":"fresh","description":"d","url":"https://example.com/"}`, ok: 201},
+	"update-tool":            {who: "key", scope: "tools:write", body: `{"description":"x"}`, ok: 200},
+	"delete-tool":            {who: "key", scope: "tools:write", ok: 204},
+	"test-tool":              {who: "key", scope: "tools:write", body: `{}`, ok: 200},
+	"list-tool-executions":   {who: "key", scope: "tools:read", ok: 200},
+	"create-mcp-server":      {who: "key", scope: "tools:write", body: `{"name":"fresh","url":"https://127.0.0.1:1/"}`, ok: 201},
+	"list-mcp-servers":       {who: "key", scope: "tools:read", ok: 200},
+	"get-mcp-server":         {who: "key", scope: "tools:read", ok: 200},
+	"delete-mcp-server":      {who: "key", scope: "tools:write", ok: 204},
+	"refresh-mcp-server":     {who: "key", scope: "tools:write", ok: 200},
+	"list-mcp-tools":         {who: "key", scope: "tools:read", ok: 200},
+	"approve-mcp-tool":       {who: "key", scope: "tools:write", body: `{"hash":"%(hash)"}`, ok: 200},
+	"disable-mcp-tool":       {who: "key", scope: "tools:write", ok: 200},
 	"get-widget-config":      {who: "page", ok: 200},
 	"create-widget-session":  {who: "page", ok: 200},
 }
@@ -84,13 +128,51 @@ func (r *rig) world(name string) world {
 	var s struct{ ID string }
 	r.want(201, w.guest.as(request{Method: "POST", Path: "/v1/sessions"}), &s)
 	run := r.want(200, w.guest.as(request{Method: "POST", Path: "/v1/chat/completions", Body: `{"session_id":"` + s.ID + `","messages":[{"role":"user","content":"mine ` + canary + `"}]}`}), nil).header.Get("Clawless-Run-Id")
-	w.ids = map[string]string{"tenant": w.ID, "session": s.ID, "run": run, "key": w.KeyID, "widget": w.page.ID, "model": "mock/echo"}
+	w.ids = map[string]string{"tenant": w.ID, "session": s.ID, "run": run, "key": w.KeyID, "widget": w.page.ID, "model": "mock/echo", "user": w.guest.ID, "tenant_name": name}
+	r.furnish(w)
 	return w
+}
+
+// furnish adds a session that was reset, a run that waits for an approval, a tool and an MCP server with one tool.
+func (r *rig) furnish(w world) {
+	r.t.Helper()
+	var renewed struct{ ID string }
+	r.want(201, w.guest.as(request{Method: "POST", Path: "/v1/sessions"}), &renewed)
+	r.want(200, w.guest.as(request{Method: "POST", Path: "/v1/sessions/" + renewed.ID + "/reset"}), nil)
+	w.ids["renewed"], w.ids["message"] = renewed.ID, r.messages(w.Key, w.ids["session"], 10)[0].ID
+	var tool, server struct{ ID string }
+	r.want(201, request{Method: "POST", Path: "/v1/tools", Key: w.Key, Body: `{"name":"shop","description":"finds","url":"https://example.com/"}`}, &tool)
+	if r.mcp == "" {
+		r.mcp = mcptest.New(r.t, mcptest.Options{}, mcptest.Tool{Name: "find", Description: "finds"}).URL
+	}
+	w.ids["export"] = string(r.want(200, request{Path: "/v1/sessions/" + w.ids["session"] + "/export", Key: w.Key}, nil).body)
+	r.want(201, request{Method: "POST", Path: "/v1/mcp-servers", Key: w.Key, Body: map[string]any{"name": "docs", "url": r.mcp}}, &server)
+	var list struct {
+		Data []struct{ Name, Hash string }
+	}
+	r.want(200, request{Path: "/v1/mcp-servers/" + server.ID + "/tools", Key: w.Key}, &list)
+	if len(list.Data) != 1 {
+		r.t.Fatalf("the MCP server's tools: %+v", list)
+	}
+	w.ids["tool"], w.ids["server"], w.ids["name"], w.ids["hash"] = tool.ID, server.ID, list.Data[0].Name, list.Data[0].Hash
+	now := time.Now()
+	run := runs.Run{ID: ids.New(ids.Run), TenantID: w.ID, SessionID: renewed.ID, EndUser: w.guest.ID, RequestID: ids.New(ids.Request), StartedAt: db.At(now)}
+	a, err := approvals.New(tools.Call{TenantID: w.ID, SessionID: renewed.ID, RunID: run.ID, EndUser: w.guest.ID, ID: "call_1", Arguments: json.RawMessage("{}")}, "shop", nil, now, time.Hour)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.dirty = true
+	r.write(func(ctx context.Context, q db.Querier) error {
+		return errors.Join(runs.Insert(ctx, q, run, "node_of_nobody"), approvals.Ask(ctx, q, a))
+	})
+	w.ids["waiting"], w.ids["approval"] = run.ID, a.ID
 }
 
 // missing are well-formed ids of nothing.
 func missing() map[string]string {
-	return map[string]string{"tenant": ids.New(ids.Tenant), "session": ids.New(ids.Session), "run": ids.New(ids.Run), "key": ids.New(ids.Key), "widget": ids.New(ids.Widget), "model": "mock/echo"}
+	return map[string]string{"tenant": ids.New(ids.Tenant), "session": ids.New(ids.Session), "run": ids.New(ids.Run), "key": ids.New(ids.Key), "widget": ids.New(ids.Widget), "model": "mock/echo",
+		"message": ids.New(ids.Message), "tool": ids.New(ids.Tool), "server": ids.New(ids.MCP), "name": "find", "hash": strings.Repeat("0", 64), "user": "nobody", "approval": ids.New(ids.Approval),
+		"export": "{}", "tenant_name": "nobody", "renewed": ids.New(ids.Session), "waiting": ids.New(ids.Run)}
 }
 
 func fillBody(body string, values map[string]string) any {
@@ -130,12 +212,21 @@ type matrix struct {
 }
 
 func (m matrix) call(key string, values map[string]string) request {
-	return request{Method: m.method, Path: fillPath(m.path, values), Key: key, Body: fillBody(m.body, values)}
+	if m.instead != "" {
+		values = maps.Clone(values)
+		values["session"], values["run"] = values[m.instead], values[m.instead]
+	}
+	path := fillPath(m.path, values)
+	if m.name == "erase-sessions" {
+		path += "?confirm=" + values["tenant_name"]
+	}
+	return request{Method: m.method, Path: path, Key: key, Body: fillBody(m.body, values)}
 }
 
 // names reports whether the operation names an object that belongs to somebody, apart from the tenant itself.
 func (m matrix) names() bool {
-	return m.inBody || strings.Contains(m.path, "{session}") || strings.Contains(m.path, "{run}") || strings.Contains(m.path, "{key}") || strings.Contains(m.path, "{widget}")
+	return m.inBody || strings.Contains(m.path, "{session}") || strings.Contains(m.path, "{run}") || strings.Contains(m.path, "{key}") || strings.Contains(m.path, "{widget}") ||
+		strings.Contains(m.path, "{tool}") || strings.Contains(m.path, "{server}")
 }
 
 func (m matrix) run(t *testing.T) {

@@ -218,6 +218,7 @@ func TestSticky(t *testing.T) {
 				_, err := ageMessages.Exec(ctx, q, db.Args{"by": d.Microseconds()})
 				return err
 			})
+			r.s.chat.ForgetSession(c.ID, ses)
 		}
 		turn(easy, small+" score")
 		turn(hard, large+" score")

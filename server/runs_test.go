@@ -262,7 +262,7 @@ func TestContextTooLong(t *testing.T) {
 		a.read(t, &got)
 		calls := r.up.calls(tight)
 		last := calls[len(calls)-1].said()
-		if got.Clawless.Dropped != 13-len(last) || len(last) < 3 || last[len(last)-1] != "user:and now?" || !strings.HasPrefix(last[0], "user:") {
+		if got.Clawless.Dropped != 14-len(last) || len(last) < 3 || last[len(last)-1] != "user:and now?" || !strings.HasPrefix(last[0], "user:") {
 			t.Errorf("dropped %d, sent %d messages: %.80q", got.Clawless.Dropped, len(last), last)
 		}
 		none := r.up.on("none", refuse(400, "application/json", `{"error":{"message":"too long","code":"context_length_exceeded"}}`))

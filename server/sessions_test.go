@@ -191,7 +191,7 @@ func TestMemory(t *testing.T) {
 		check("system:tenant's|user:one")
 		third := r.session(own.Key, map[string]any{"system_prompt": "session's", "model": model})
 		r.want(200, post(own.Key, map[string]any{"session_id": third, "messages": []any{map[string]any{"role": "system", "content": "turn's"}, map[string]any{"role": "user", "content": "one"}}}), nil)
-		check("system:session's|system:turn's|user:one")
+		check("system:session's\n\nturn's|user:one")
 		r.turn(own.Key, third, "default", "two")
 		check("system:session's|user:one|assistant:noted|user:two")
 		r.want(200, request{Method: "POST", Path: "/v1/sessions/" + third + "/reset", Key: own.Key}, nil)
@@ -232,13 +232,13 @@ func TestToolsInSession(t *testing.T) {
 		}
 		send(200, `[{"role":"tool","tool_call_id":"c2","content":"2"},{"role":"tool","tool_call_id":"c1","content":"1"}]`)
 		got := r.up.calls(plain)[0]
-		if s := strings.Join(got.said(), "|"); s != "user:use them|assistant:null|tool:2|tool:1" || !strings.Contains(string(got.raw), `"arguments":"{\"b\":1}"`) {
+		if s := strings.Join(got.said(), "|"); s != "user:use them|assistant:null|tool:1|tool:2" || !strings.Contains(string(got.raw), `"arguments":"{\"b\":1}"`) {
 			t.Errorf("the provider got %s: %s", s, got.raw)
 		}
 		send(400, `[{"role":"tool","tool_call_id":"c1","content":"again"}]`)
 		r.turn(acme.Key, ses, caller, "again")
 		r.turn(acme.Key, ses, plain, "never mind") // the calls stay open, and no provider would take them so
-		if s := strings.Join(r.up.calls(plain)[1].said(), "|"); s != "user:use them|assistant:null|tool:2|tool:1|assistant:done|user:again|user:never mind" {
+		if s := strings.Join(r.up.calls(plain)[1].said(), "|"); s != "user:use them|assistant:null|tool:1|tool:2|assistant:done|user:again\n\nnever mind" {
 			t.Errorf("the provider got %s", s)
 		}
 	})
@@ -342,7 +342,7 @@ func TestSessionChangesAtOnce(t *testing.T) {
 	})
 }
 
-// TestDeleteWhileRunning: a session that is deleted under its run takes its messages along; the run's end is told, its tokens are billed, and nothing comes back.
+// TestDeleteWhileRunning: a session that is deleted under its run takes its messages along and stops the run, whose end is told and whose tokens are billed; nothing comes back.
 func TestDeleteWhileRunning(t *testing.T) {
 	each(t, nil, func(t *testing.T, r *rig) {
 		acme := r.tenant("acme", nil)
@@ -358,12 +358,13 @@ func TestDeleteWhileRunning(t *testing.T) {
 		f := r.stream(post(acme.Key, ask(model, "x", map[string]any{"session_id": ses, "stream": true})))
 		f.next()
 		r.want(http.StatusNoContent, request{Method: "DELETE", Path: "/v1/sessions/" + ses, Key: acme.Key}, nil)
-		close(ahead)
-		if got := text(t, f.rest()); got != "one two" {
-			t.Errorf("the stream said %q", got)
+		defer close(ahead)
+		frames := f.rest()
+		if end := frames[len(frames)-1]; !strings.Contains(end.Data, "run_cancelled") {
+			t.Errorf("the stream ends with %s", end.Data)
 		}
 		r.want(404, request{Path: "/v1/sessions/" + ses + "/messages", Key: acme.Key}, nil)
-		if rows := r.settled(acme, 1); rows[0].Input != 5 || rows[0].Output != 2 || rows[0].Outcome != "completed" {
+		if rows := r.settled(acme, 1); rows[0].Output != 1 || rows[0].Outcome != "cancelled" {
 			t.Errorf("ledger: %+v", rows)
 		}
 		r.want(404, post(acme.Key, ask(model, "x", map[string]any{"session_id": ses})), nil)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestTenants: what an operator does with a tenant, by id or by name.
@@ -107,6 +108,7 @@ func TestAllowedTools(t *testing.T) {
 		}
 		return on.do(post(acme.Key, ask("lab/t", "x", map[string]any{"tools": tools}))).status
 	}
+	r.cfg.CacheTTL = time.Second // as where several servers cannot hear each other
 	replica := r.replica()
 	for _, on := range []*rig{r, replica} {
 		if offer(on, "get_weather", "now") != 200 || offer(on, "get_weather", "rm") != 403 || offer(on, "nowhere") != 403 {

@@ -51,6 +51,17 @@ func Issue(tenantID string, g Grant, now time.Time) (k Key, secret string) {
 		Status: Active, CreatedAt: db.At(now), ExpiresAt: db.At(g.ExpiresAt)}, secret
 }
 
+// within fills in the scopes of a grant that names none: the defaults, as far as a caller that is a key has them itself. A key that is older than a scope can go on making keys.
+func (g Grant) within(caller auth.Principal) Grant {
+	if len(g.Scopes) == 0 && caller.Kind != auth.Operator {
+		g.Scopes = slices.DeleteFunc(slices.Clone(auth.DefaultScopes), func(s string) bool { return !caller.Has(s) })
+		if len(g.Scopes) == 0 {
+			g.Scopes = auth.DefaultScopes // which check refuses
+		}
+	}
+	return g
+}
+
 // check validates what a schema cannot: known scopes, none above the caller's own, an expiry that is to come.
 func (g Grant) check(caller auth.Principal, now time.Time) error {
 	var bad []fault.Detail
@@ -70,11 +81,7 @@ func (g Grant) check(caller auth.Principal, now time.Time) error {
 	if caller.Kind == auth.Operator {
 		return nil
 	}
-	scopes := g.Scopes
-	if len(scopes) == 0 {
-		scopes = auth.DefaultScopes
-	}
-	for _, s := range scopes {
+	for _, s := range g.Scopes {
 		if !caller.Has(s) {
 			return fault.New(fault.ScopeMissing, "a key cannot grant the scope %s that it does not have", s)
 		}

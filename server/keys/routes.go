@@ -42,7 +42,7 @@ type KeyBody struct {
 // CreateKeyRequest asks for a key.
 type CreateKeyRequest struct {
 	Name      string     `json:"name,omitempty" maxLength:"100" doc:"What it is for"`
-	Scopes    []string   `json:"scopes,omitempty" maxItems:"20" doc:"What it may do; empty grants all but the management of keys"`
+	Scopes    []string   `json:"scopes,omitempty" maxItems:"20" doc:"What it may do; empty grants all but the management of keys and tools, as far as the caller has it"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
@@ -130,6 +130,7 @@ func (r Routes) create(ctx context.Context, tenant string, body CreateKeyRequest
 	if body.ExpiresAt != nil {
 		g.ExpiresAt = *body.ExpiresAt
 	}
+	g = g.within(auth.From(ctx))
 	if err := g.check(auth.From(ctx), now); err != nil {
 		return nil, err
 	}
