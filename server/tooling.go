@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/clawless/clawless/server/audit"
 	"github.com/clawless/clawless/server/chat/peers"
@@ -17,12 +18,12 @@ import (
 	"github.com/clawless/clawless/server/seal"
 	"github.com/clawless/clawless/server/tenants"
 	"github.com/clawless/clawless/server/tool"
+	"github.com/clawless/clawless/server/tool/calculate"
+	"github.com/clawless/clawless/server/tool/fetch"
+	"github.com/clawless/clawless/server/tool/timenow"
 	"github.com/clawless/clawless/server/tools"
 	"github.com/clawless/clawless/server/tools/executions"
 )
-
-// maxRedirects of a tool's request, each of which is judged like the first.
-const maxRedirects = 5
 
 // tooling is what the server's tools work with.
 type tooling struct {
@@ -53,7 +54,8 @@ func newTooling(cfg config.Settings, d *db.DB, version string, log *slog.Logger)
 
 // builtIn are the tools of every tenant.
 func (s *Server) builtIn(core *turns.Turns) *tool.Registry {
-	return tool.New(peers.New(peers.Options{DB: s.db, Core: core, Visibility: s.visibility, Log: s.log})...)
+	list := []tool.Tool{calculate.New(), fetch.New(guard.Options{Allow: s.tooling.private}), timenow.New(time.Now)}
+	return tool.New(append(list, peers.New(peers.Options{DB: s.db, Core: core, Visibility: s.visibility, Log: s.log})...)...)
 }
 
 // visibility is what a tenant's sessions see of one another.

@@ -67,7 +67,7 @@ func (c *Turns) warm(k *call, s sessions.Session) {
 		return
 	}
 	m := k.memory
-	p := past{session: s, version: s.Version, summary: m.summary, messages: append(slices.Clip(m.history), remembered(k.answered)), model: k.Target.ID, last: time.Now()}
+	p := past{session: s, version: s.Version, summary: m.summary, messages: slices.Clip(m.history), model: k.Target.ID, last: time.Now()}
 	if extra := len(p.messages) - historyMessages; extra > 0 {
 		p.messages = slices.Clone(p.messages[extra:])
 	}

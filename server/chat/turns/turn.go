@@ -159,7 +159,9 @@ func (c *Turns) record(ctx context.Context, k *call, failure error) error {
 		c.ForgetSession(k.Tenant.ID, k.SessionID)
 	}
 	if err == nil && failure == nil {
-		k.answered = said
+		if !k.said {
+			k.memory.history = append(k.memory.history, remembered(said))
+		}
 		c.warm(k, left)
 		k.close(c.Engine.Paper(k.Call))
 	}

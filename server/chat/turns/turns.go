@@ -74,14 +74,13 @@ type call struct {
 	memory memory
 	built  built
 
-	voice    voice
-	started  time.Time
-	waited   time.Duration // for people to approve
-	said     bool          // the step's message is stored already
-	answered sessions.Message
-	session  sessions.Session
-	asked    sessions.Message   // the last of the turn's new ones
-	carried  *window.Compaction // what a new epoch's summary is made of; nil for none
+	voice   voice
+	started time.Time
+	waited  time.Duration // for people to approve
+	said    bool          // the step's message is stored already
+	session sessions.Session
+	asked   sessions.Message   // the last of the turn's new ones
+	carried *window.Compaction // what a new epoch's summary is made of; nil for none
 
 	carriedTaint []tool.Taint // of the summary before it
 	sent         *sending     // nil for a turn that a person started
