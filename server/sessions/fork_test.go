@@ -169,19 +169,25 @@ func TestFork(t *testing.T) {
 		if got := r.say(inactive.ID, "on"); got[0].Sequence != 4 || got[0].Parent != 3 {
 			r.Errorf("the fork goes on with %+v", got[0])
 		}
-		for who, f := range map[string]sessions.Forking{"another's": {}, "no message": {Sequence: 99}, "no id": {MessageID: "msg_none"}, "taken": {ExternalID: "mine"}} {
-			owner, want := "u1", fault.NotFound
-			if who == "another's" {
-				owner = "u2"
-			}
-			if who == "taken" {
-				want = fault.Conflict
-			}
-			if _, err := sessions.Fork(r.ctx(), r.d, r.t, owner, s.ID, f, r.tick()); !fault.Is(err, want) {
-				r.Errorf("%s: %v", who, err)
-			}
-		}
+		r.refusesForks(s.ID)
 	})
+}
+
+// refusesForks demands that nobody forks another's session, from no message, or under an external id that is taken.
+func (r *rig) refusesForks(id string) {
+	r.Helper()
+	for who, f := range map[string]sessions.Forking{"another's": {}, "no message": {Sequence: 99}, "no id": {MessageID: "msg_none"}, "taken": {ExternalID: "mine"}} {
+		owner, want := "u1", fault.NotFound
+		if who == "another's" {
+			owner = "u2"
+		}
+		if who == "taken" {
+			want = fault.Conflict
+		}
+		if _, err := sessions.Fork(r.ctx(), r.d, r.t, owner, id, f, r.tick()); !fault.Is(err, want) {
+			r.Errorf("%s: %v", who, err)
+		}
+	}
 }
 
 // sameBranch demands that a fork's messages are those of the session's sequences, but for what numbers them.

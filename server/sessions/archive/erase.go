@@ -11,6 +11,8 @@ import (
 const (
 	eraseSessions = 50    // that are looked at in one write
 	eraseMessages = 1_000 // that are deleted in one write, so that others' writes wait a moment only
+	mergePages    = 64    // of the index that are written in one write
+	mergeSteps    = 5_000 // at most
 )
 
 var (
@@ -22,6 +24,14 @@ var (
 	// A choice of a model outlives its session without saying whose it was.
 	unname = db.Scoped("archive.unname_decisions", `UPDATE route_decisions SET session_id = NULL, run_id = NULL WHERE tenant_id = :tenant_id AND session_id IS NOT NULL
 		AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.tenant_id = :tenant_id AND s.id = route_decisions.session_id)`)
+)
+
+// SQLite's index of words marks what is deleted, and lets go of it when it merges its parts. A step of that writes some pages; only the count of changes tells that none is left.
+// Postgres' index has the words of the rows that there are.
+var (
+	mergeWords = db.ScopedPair("archive.merge_words", `INSERT INTO search_words (search_words, rank, tenant_id) SELECT 'merge', :pages, :tenant_id`,
+		`UPDATE search_texts SET words = words WHERE tenant_id = :tenant_id AND CAST(:pages AS BIGINT) = 0`)
+	changes = db.ScopedPair("archive.changes", `SELECT total_changes() WHERE :tenant_id <> ''`, `SELECT 0 WHERE CAST(:tenant_id AS TEXT) <> ''`)
 )
 
 // Erasure counts what was erased.
@@ -69,7 +79,7 @@ func (e Eraser) Erase(ctx context.Context, tenantID, user string) (n Erasure, er
 	if err != nil {
 		return n, err
 	}
-	return n, e.DB.Write(ctx, func(q db.Querier) error {
+	err = e.DB.Write(ctx, func(q db.Querier) error {
 		runs, err := removeRuns.Exec(ctx, q, t, db.Args{"user": user})
 		if err != nil {
 			return err
@@ -78,6 +88,32 @@ func (e Eraser) Erase(ctx context.Context, tenantID, user string) (n Erasure, er
 		_, err = unname.Exec(ctx, q, t, nil)
 		return err
 	})
+	if err != nil {
+		return n, err
+	}
+	return n, forget(ctx, e.DB, t)
+}
+
+// forget takes the words of deleted texts out of the index.
+func forget(ctx context.Context, d *db.DB, t db.Tenant) error {
+	pages := -mergePages // the first step begins a merge of all parts
+	for range mergeSteps {
+		var before, after int64
+		err := d.Write(ctx, func(q db.Querier) error {
+			if err := changes.Get(ctx, q, t, &before, nil); err != nil {
+				return err
+			}
+			if _, err := mergeWords.Exec(ctx, q, t, db.Args{"pages": pages}); err != nil {
+				return err
+			}
+			return changes.Get(ctx, q, t, &after, nil)
+		})
+		if err != nil || after-before < 2 && pages > 0 {
+			return err
+		}
+		pages = mergePages
+	}
+	return nil
 }
 
 func step(ctx context.Context, q db.Querier, t db.Tenant, user, until string) (gone []victim, err error) {
