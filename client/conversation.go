@@ -63,6 +63,16 @@ func (v *Conversation) Send(ctx context.Context, req ChatRequest) iter.Seq2[Even
 	}
 }
 
+// Regenerate has a message answered again, the user's or the answer to it; the answers it has stay, beside the new one, which the conversation goes on with.
+func (v *Conversation) Regenerate(ctx context.Context, messageID string) iter.Seq2[Event, error] {
+	return v.Send(ctx, ChatRequest{Regenerate: messageID})
+}
+
+// Edit puts a text in the place of a message of the user and has it answered. What followed the old one stays readable.
+func (v *Conversation) Edit(ctx context.Context, messageID, text string) iter.Seq2[Event, error] {
+	return v.Send(ctx, ChatRequest{Edit: messageID, Messages: []sdk.ChatMessage{{Role: sdk.MessageRoleUser, Content: sdk.Text(text)}}})
+}
+
 // complete puts into a request what it leaves to the conversation.
 func (v *Conversation) complete(req *ChatRequest) {
 	o := v.opts
@@ -124,4 +134,24 @@ func (v *Conversation) Reset(ctx context.Context) error {
 	}
 	_, err := v.client.ResetSession(ctx, id, sdk.ResetSessionRequest{})
 	return err
+}
+
+// Undo takes the last Reset back. Without a session, or without a reset, it is an error.
+func (v *Conversation) Undo(ctx context.Context) error {
+	_, err := v.client.UndoSession(ctx, v.SessionID())
+	return err
+}
+
+// Fork makes a conversation that goes on where this one is now, with the same options; this one stays as it is. Without a session it is a new conversation.
+func (v *Conversation) Fork(ctx context.Context) (*Conversation, error) {
+	o := v.opts
+	o.SessionID = v.SessionID()
+	if o.SessionID != "" {
+		s, err := v.client.ForkSession(ctx, o.SessionID, sdk.ForkSessionRequest{})
+		if err != nil {
+			return nil, err
+		}
+		o.SessionID = s.ID
+	}
+	return v.client.NewConversation(o), nil
 }

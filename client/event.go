@@ -8,7 +8,7 @@ import (
 	"github.com/clawless/clawless/sdk"
 )
 
-// Event is one step of an answer: Started, TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, Finish, Usage or Reconnecting. More kinds may come; pass over what
+// Event is one step of an answer: Started, TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ToolUse, Finish, Usage or Reconnecting. More kinds may come; pass over what
 // you do not know.
 type Event interface{ event() }
 
@@ -83,6 +83,9 @@ func events(chunk sdk.ChatChunk, runID string) (out []Event) {
 				t.Name, t.Arguments = call.Function.Name, call.Function.Arguments
 			}
 			out = append(out, t)
+		}
+		if r := chunk.Clawless; r != nil && r.Tool != nil {
+			out = append(out, toolUse(r.Tool))
 		}
 		if choice.FinishReason != "" {
 			f := Finish{Reason: choice.FinishReason, Model: chunk.Model, RunID: runID}
