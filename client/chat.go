@@ -32,7 +32,7 @@ func (c *Client) Chat(ctx context.Context, req ChatRequest, options ...sdk.Optio
 			params.ClawlessEventIDs = "1"
 		}
 		t.follow(func(ctx context.Context, header *http.Header) iter.Seq2[sdk.ChatChunk, error] {
-			own := append(slices.Clone(options), sdk.WithResponseHeader(header), sdk.WithEventID(&t.eventID))
+			own := append(slices.Clone(options), sdk.WithResponseHeader(header), sdk.WithEventID(&t.lastID))
 			return c.CreateChatCompletionStream(ctx, params, req, own...)
 		})
 	}
@@ -58,7 +58,10 @@ type turn struct {
 	session bool // whether there is a log to take it up from
 	runID   string
 	eventID string // of the last event that came
+	lastID  string // the same for this connection; empty while it has only given signs of life, which have none
 	resumed bool   // the connection is one to the run's log
+	alive   bool   // something came over the connection, if only a sign of life
+	pace    pace   // how long the server asks to wait before coming back
 	started bool
 	left    bool // the reader has left the range
 }
@@ -66,12 +69,12 @@ type turn struct {
 // follow reads the first connection and then, while a session's turn is cut, further ones.
 func (t *turn) follow(open opener) {
 	for attempt := 0; ; attempt++ {
-		before := t.eventID
+		t.alive = false
 		err := t.read(open)
 		if t.left || err == nil {
 			return
 		}
-		if t.eventID != before {
+		if t.alive {
 			attempt = 0 // something came: a connection that is cut again and again still makes its way
 		}
 		if !t.canResume(err) {
@@ -82,7 +85,7 @@ func (t *turn) follow(open opener) {
 			t.yield(nil, t.client.lost(t.runID, err))
 			return
 		}
-		wait := backoff(attempt)
+		wait := t.wait(err, attempt)
 		if !t.yield(Reconnecting{Attempt: attempt + 1, Wait: wait, Err: err}, nil) {
 			return
 		}
@@ -97,7 +100,17 @@ func (t *turn) follow(open opener) {
 func (t *turn) resume(ctx context.Context, header *http.Header) iter.Seq2[sdk.ChatChunk, error] {
 	t.resumed = true
 	params := &sdk.StreamRunParams{LastEventID: t.eventID}
-	return t.client.StreamRun(ctx, t.runID, params, sdk.WithResponseHeader(header), sdk.WithEventID(&t.eventID))
+	return t.client.StreamRun(ctx, t.runID, params, sdk.WithResponseHeader(header), sdk.WithEventID(&t.lastID))
+}
+
+// wait is how long to wait before the next connection: longer each time, and no shorter than the server asks for.
+func (t *turn) wait(err error, attempt int) time.Duration {
+	wait := max(backoff(attempt), t.pace.duration())
+	var own *Error
+	if errors.As(err, &own) && own.API != nil {
+		wait = max(wait, min(own.API.RetryAfter, maxRetryAfter))
+	}
+	return wait
 }
 
 // canResume tells a broken connection from an answer that is an error.
@@ -120,6 +133,8 @@ func (t *turn) canResume(err error) bool {
 	switch own.API.Status { // of the attempt to take it up; an error of the turn comes inside a 200
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
+	case http.StatusConflict: // another server has the run, and the next connection may reach it
+		return own.API.RetryAfter > 0
 	}
 	return false
 }
@@ -136,7 +151,7 @@ func (c *Client) lost(runID string, err error) error {
 
 // read gives out the events of one connection. Its error is nil at the end of the answer.
 func (t *turn) read(open opener) error {
-	ctx, cancel := context.WithCancelCause(t.ctx)
+	ctx, cancel := context.WithCancelCause(paced(t.ctx, &t.pace))
 	defer cancel(nil)
 	silence := time.AfterFunc(t.client.idle, func() { cancel(errSilent) })
 	defer silence.Stop()
@@ -153,6 +168,9 @@ func (t *turn) read(open opener) error {
 				return errSilent
 			}
 			return err
+		}
+		if t.alive = true; t.lastID != "" {
+			t.eventID = t.lastID
 		}
 		silence.Stop() // the reader may take its time
 		if t.give(chunk); t.left {

@@ -38,6 +38,7 @@ func (r *retrier) Do(req *http.Request) (*http.Response, error) {
 	safe := req.Method != http.MethodPatch && req.Method != http.MethodPut
 	for attempt := 0; ; attempt++ {
 		resp, err := r.next.Do(req)
+		listen(req, resp)
 		if !safe || attempt >= r.max || req.Context().Err() != nil {
 			return resp, err
 		}
