@@ -16,7 +16,7 @@ import (
 
 var (
 	seed   = flag.Uint64("window.seed", 0, "the one seed to try; zero tries many")
-	rounds = flag.Int("window.rounds", 6000, "how many seeds")
+	rounds = flag.Int("window.rounds", 2000, "how many seeds")
 )
 
 // TestBuild: whatever the conversation and the window, the context is what every provider takes, within its budget, and the newest of the conversation.
@@ -46,7 +46,7 @@ func TestBuild(t *testing.T) {
 	}
 	if *seed == 0 && !testing.Short() {
 		for _, what := range []string{"trimmed", "dropped", "compacted", "too large", "all fits", "trimmed without drop"} {
-			if seen[what] < 50 {
+			if seen[what] < *rounds/100 {
 				t.Errorf("only %d contexts were %s: the test tries too little", seen[what], what)
 			}
 		}
@@ -109,6 +109,7 @@ func (c *check) all() {
 		c.fail("the summary is missing")
 	}
 	c.newest(marks)
+	c.shortened()
 	c.budget()
 	c.compaction()
 }
@@ -123,6 +124,7 @@ func (c *check) newest(marks []string) {
 	wide := c.in
 	wide.Window, wide.Answer = 1<<40, 1
 	full := Build(wide)
+	c.needed(full)
 	if full.Dropped+full.Trimmed > 0 || full.Compact != nil {
 		c.fail("a window without end was cut: %d dropped, %d trimmed", full.Dropped, full.Trimmed)
 	}
@@ -143,6 +145,45 @@ func (c *check) newest(marks []string) {
 	isShort := c.in.Summary == "" || c.in.Count.Count(c.in.Summary) < c.got.Room/summaryShare
 	if isShort && full.Tokens <= c.got.Room && !reflect.DeepEqual(full.Messages, c.got.Messages) {
 		c.fail("it was cut although all fits: %d tokens in %d", full.Tokens, c.got.Room)
+	}
+}
+
+// shortened checks that old results are shortened before anything is left out, and the oldest first.
+func (c *check) shortened() {
+	list := c.got.Messages
+	newest := len(list)
+	for newest > 0 && list[newest-1].Role == "tool" {
+		newest--
+	}
+	whole := -1
+	for i, m := range list {
+		text := llm.TextOf(m.Content)
+		switch isShort := strings.Contains(text, "characters left out …]"); {
+		case m.Role != "tool" || len([]rune(text)) <= 2*keepEnds+2*len(leftOut) && !isShort:
+		case isShort && whole >= 0:
+			c.fail("message %d is shortened, and message %d before it is not", i, whole)
+		case !isShort:
+			if whole = i; c.got.Dropped > 0 && i < newest {
+				c.fail("messages are dropped, and message %d is as long as it was", i)
+			}
+		}
+	}
+}
+
+// needed checks that the last result that was shortened had to be.
+func (c *check) needed(full Built) {
+	if c.got.Trimmed == 0 || c.got.Dropped > 0 || c.got.Tokens > c.got.Room {
+		return
+	}
+	for i := len(full.Messages) - 1; i >= 0; i-- {
+		whole, short := full.Messages[i], c.got.Messages[i]
+		if string(whole.Content) == string(short.Content) || whole.Role != "tool" {
+			continue
+		}
+		if c.got.Tokens+c.in.Count.Message(whole)-c.in.Count.Message(short) <= c.got.Room {
+			c.fail("message %d was shortened without need", i)
+		}
+		return
 	}
 }
 
@@ -194,6 +235,11 @@ func (c *check) compaction() {
 	if p.From < 1 || p.UpTo < p.From || p.UpTo > int64(len(c.in.History)) || p.Count < 1 {
 		c.fail("a summary of %d messages from %d up to %d of %d", p.Count, p.From, p.UpTo, len(c.in.History))
 	}
+	for _, m := range c.in.History {
+		if strings.Contains(llm.TextOf(m.Content), c.question) && p.UpTo >= m.Sequence {
+			c.fail("what was asked, at %d, is to be summarised", m.Sequence)
+		}
+	}
 	for _, v := range Violations(p.Prompt) {
 		c.fail("the prompt for the summary: %s", v)
 	}
@@ -208,13 +254,22 @@ func (c *check) compaction() {
 	after.Summary = "SUMMARY of what was"
 	after.History = slices.DeleteFunc(slices.Clone(c.in.History), func(m Message) bool { return m.Sequence <= p.UpTo })
 	alone := after
-	alone.History = nil
+	alone.History = c.turn()
 	if turn := Build(alone); turn.Dropped > 0 || turn.Tokens > turn.Room/2 {
 		return // the turn takes what there is
 	}
 	if next := Build(after); next.Dropped > 0 {
 		c.fail("with the summary %d are still dropped", next.Dropped)
 	}
+}
+
+// turn is what of the history belongs to the turn under way.
+func (c *check) turn() []Message {
+	i := slices.IndexFunc(c.in.History, func(m Message) bool { return strings.Contains(llm.TextOf(m.Content), c.question) })
+	if i < 0 {
+		return nil
+	}
+	return c.in.History[i:]
 }
 
 func (c *check) count(seen map[string]int) {

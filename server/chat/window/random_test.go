@@ -136,7 +136,7 @@ func (r *random) calls() {
 		case 0:
 			out.Content = []byte(r.one(`""`, "", "null", "[]"))
 		case 1:
-			out.Content = llm.Text(mark + strings.Repeat(r.one("результат ", "result ", "結果", "🙂🙃", "AbC9+/"), r.IntN(6000)))
+			out.Content = llm.Text(mark + strings.Repeat(r.one("результат ", "result ", "結果", "🙂🙃", "AbC9+/"), r.IntN(2500)))
 			r.kept = append(r.kept, mark)
 		default:
 			out.Content = r.content(mark + r.text(""))
@@ -201,6 +201,9 @@ func (r *random) input() (in Input, question string) {
 	for range r.IntN(4) * r.IntN(2) { // the turn is under way
 		r.calls()
 	}
+	if r.chance(4) { // it is answered again: all of it is stored
+		before = len(r.list)
+	}
 	for i := before; i < len(r.list); i++ {
 		r.list[i].Sequence = 0
 	}
@@ -210,7 +213,7 @@ func (r *random) input() (in Input, question string) {
 		in.Summary = "SUMMARY " + strings.Repeat("they talked about things. ", r.IntN(200))
 	}
 	if r.chance(3) {
-		in.Tools = []llm.Tool{{Type: "function", Function: llm.ToolFunction{Name: "search", Description: "searches", Parameters: []byte(`{"type":"object"}`)}}}
+		in.Tools = []llm.Tool{{Type: "function", Function: llm.ToolFunction{Name: "search", Description: strings.Repeat("searches the web ", 30), Parameters: []byte(`{"type":"object"}`)}}}
 	}
 	if r.chance(20) {
 		in.Count = tokens.For("openai", "gpt-4o")

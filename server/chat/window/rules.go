@@ -114,7 +114,7 @@ func answerAfterResults(list []llm.Message) string {
 
 func endsAsked(list []llm.Message) string {
 	n := len(list)
-	return when(n > 0 && list[n-1].Role != "user" && list[n-1].Role != "tool", "the last is neither the user's nor a tool's")
+	return when(n > 0 && list[n-1].Role == "assistant", "the last is the assistant's")
 }
 
 func callsAnswered(list []llm.Message) string {

@@ -69,7 +69,7 @@ func fold(r rune) rune {
 	return alike(r)
 }
 
-// alike reads a character as the one that it looks like: brackets and bars of any kind, and the letters of Greek, Cyrillic and Armenian that no eye tells from the Latin ones.
+// alike reads a character as the one that it looks like.
 func alike(r rune) rune {
 	switch r {
 	case 0x2039, 0x3008, 0x27E8, 0x02C2, 0x1438, 0x276E, 0xFE64, 0x227A, 0x29FC:
@@ -86,6 +86,13 @@ func alike(r rune) rune {
 		return '/'
 	case 0x2581, 0x2017, 0x02CD:
 		return '_'
+	}
+	return alikeLetter(r)
+}
+
+// alikeLetter reads the letters of Greek, Cyrillic and Armenian that no eye tells from the Latin ones as these.
+func alikeLetter(r rune) rune {
+	switch r {
 	case 0x0410, 0x0391:
 		return 'A'
 	case 0x0412, 0x0392:
