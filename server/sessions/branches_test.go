@@ -16,11 +16,11 @@ import (
 
 // tree is what a session's messages are, in the plainest way: each epoch's branch is a list of sequences.
 type tree struct {
-	said           []node
-	epoch, last    int64
-	previous       map[int64]int64
-	branch         map[int64][]int64 // of each epoch
-	version, moved int64
+	said        []node
+	epoch, last int64
+	previous    map[int64]int64
+	branch      map[int64][]int64 // of each epoch
+	version     int64
 }
 
 type node struct {

@@ -264,12 +264,12 @@ func (r *rig) aged(n int) map[string]bool {
 	kept := map[string]bool{}
 	for i := range n {
 		s := sessions.New(r.a, old.Add(time.Duration(i)*time.Second))
-		switch {
-		case i%10 == 0:
+		switch i % 10 {
+		case 0:
 			s.Pinned = true
-		case i%10 == 1:
+		case 1:
 			s.TenantID = r.b
-		case i%10 == 2:
+		case 2:
 			s.UpdatedAt = db.At(time.Now())
 		}
 		r.write(func(q db.Querier) error {

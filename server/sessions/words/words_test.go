@@ -1,7 +1,6 @@
 package words
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -81,7 +80,7 @@ func FuzzSplit(f *testing.F) {
 			at = w.End
 		}
 		if q := Parse(text); len(q) > 0 && !utf8.ValidString(q.Snippet(strings.ToValidUTF8(text, "?"))) {
-			t.Fatal(fmt.Sprintf("%q: a broken snippet", text))
+			t.Fatalf("%q: a broken snippet", text)
 		}
 	})
 }
