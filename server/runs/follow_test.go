@@ -49,21 +49,9 @@ func TestBeats(t *testing.T) {
 		b := block.String()
 		block.Reset()
 		if data, ok := strings.CutPrefix(b, "data: "); ok { // a block without an id
-			var c struct {
-				ID, Object, Model string
-				Created           int64
-				Choices           []struct {
-					Index        int
-					Delta        map[string]any
-					FinishReason *string `json:"finish_reason"`
-				}
-			}
-			if err := json.Unmarshal([]byte(data), &c); err != nil || c.ID != "chatcmpl-run_1" || c.Object != "chat.completion.chunk" || c.Created != 77 || len(c.Choices) != 1 ||
-				len(c.Choices[0].Delta) != 0 || c.Choices[0].Delta == nil || c.Choices[0].FinishReason != nil || !strings.Contains(data, `"finish_reason":null`) {
-				t.Fatalf("%s, %v", data, err)
-			}
-			if beats[c.Model]++; beats[c.Model] == 3 {
-				close(map[string]chan struct{}{"mock/asked": first, "mock/answers": last}[c.Model])
+			model := beatModel(t, data)
+			if beats[model]++; beats[model] == 3 {
+				close(map[string]chan struct{}{"mock/asked": first, "mock/answers": last}[model])
 			}
 			continue
 		}
@@ -78,6 +66,25 @@ func TestBeats(t *testing.T) {
 	if BeatOf([]byte("[DONE]")) != nil || BeatOf([]byte(`{"error":{}}`)) != nil || beatOf(Run{ID: "x", Model: "m"}) != nil {
 		t.Error("a beat of something that is no answer")
 	}
+}
+
+// beatModel demands that a frame says nothing, in the words of the answer it belongs to, and returns its model.
+func beatModel(t *testing.T, data string) string {
+	t.Helper()
+	var c struct {
+		ID, Object, Model string
+		Created           int64
+		Choices           []struct {
+			Index        int
+			Delta        map[string]any
+			FinishReason *string `json:"finish_reason"`
+		}
+	}
+	if err := json.Unmarshal([]byte(data), &c); err != nil || c.ID != "chatcmpl-run_1" || c.Object != "chat.completion.chunk" || c.Created != 77 || len(c.Choices) != 1 ||
+		len(c.Choices[0].Delta) != 0 || c.Choices[0].Delta == nil || c.Choices[0].FinishReason != nil || !strings.Contains(data, `"finish_reason":null`) {
+		t.Fatalf("%s, %v", data, err)
+	}
+	return c.Model
 }
 
 // TestFarFailureIsTold: a reader without ids, who cannot come back, is told when the events cannot be reached any more; one with ids sees the stream break off.

@@ -88,15 +88,8 @@ func TestFollowElsewhere(t *testing.T) {
 		close(half)
 	}
 	wg.Wait()
-	for i, l := range lives {
-		finished(t, l)
-		r := read(t, d, l.Run.TenantID, l.Run.ID)
-		until(t, "the copy to be whole", func() bool { return l.copy.Whole() })
-		got, err := there.Find(t.Context(), r)
-		if err != nil {
-			t.Fatalf("run %d: %v", i, err)
-		}
-		same(t, rest(t, got, 5), rest(t, l, 5))
+	for _, l := range lives {
+		readAgain(t, there, d, l)
 	}
 	write(t, d, func(ctx context.Context, q db.Querier) error {
 		_, err := ageRuns.Exec(ctx, q, nil)
@@ -113,6 +106,19 @@ func TestFollowElsewhere(t *testing.T) {
 	if err := here.Keep(t.Context()); err != nil || here.Stats().Stored != 0 {
 		t.Errorf("what Redis has is stored too: %+v, %v", here.Stats(), err)
 	}
+}
+
+// readAgain waits until a run is over and demands that another server shows what its own does.
+func readAgain(t *testing.T, there replica, d *db.DB, l *Live) {
+	t.Helper()
+	finished(t, l)
+	r := read(t, d, l.Run.TenantID, l.Run.ID)
+	until(t, "the copy to be whole", func() bool { return l.copy.Whole() })
+	got, err := there.Find(t.Context(), r)
+	if err != nil {
+		t.Fatalf("%s: %v", r.ID, err)
+	}
+	same(t, rest(t, got, 5), rest(t, l, 5))
 }
 
 // TestCancelElsewhere: a cancel on another server reaches the run through the bus within a second, and answers when it has settled.
