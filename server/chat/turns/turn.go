@@ -124,7 +124,7 @@ func (c *Turns) record(ctx context.Context, k *call, failure error) error {
 	run := runs.Run{ID: k.RunID, TenantID: k.Tenant.ID, Status: runs.Completed, Model: k.Target.ID, Provider: k.Target.Provider.Name(), FinishReason: string(k.Answer.Finish),
 		Steps: k.Steps(), FinishedAt: db.At(now)}
 	if failure == nil || k.Costs(failure) { // the tenant is told all, also of an answer that its visitor or nobody saw the end of
-		run.Receipt, _ = json.Marshal(k.receipt(c.Engine.Receipt(k.Call))) // texts and numbers always marshal
+		run.Receipt, _ = json.Marshal(k.turn.ReceiptOf(k.receipt(c.Engine.Receipt(k.Call)))) // texts and numbers always marshal
 	}
 	if failure != nil {
 		f := fault.From(failure)
@@ -163,15 +163,15 @@ func (c *Turns) record(ctx context.Context, k *call, failure error) error {
 			k.memory.history = append(k.memory.history, remembered(said))
 		}
 		c.warm(k, left)
-		k.close(c.Engine.Paper(k.Call))
+		k.close(k.receipt(c.Engine.Paper(k.Call)))
 	}
 	return err
 }
 
-// receipt adds to an answer's receipt what only the turn knows.
-func (k *call) receipt(r dialect.Receipt) *dialect.Receipt {
+// receipt adds to an answer's receipt what only the turn knows: how its context came about.
+func (k *call) receipt(r dialect.Receipt) dialect.Receipt {
 	r.Trimmed, r.Summarised = k.built.Trimmed, k.built.Summarised
-	return k.turn.ReceiptOf(r)
+	return r
 }
 
 // storable takes out of a provider's words what no database keeps.
