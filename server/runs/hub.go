@@ -74,6 +74,7 @@ type Live struct {
 // Why a run's context ended; the goroutine reads it with context.Cause.
 var (
 	ErrCancelled = fault.New(fault.RunCancelled, "the run was cancelled")
+	ErrDeleted   = fault.New(fault.RunCancelled, "the session was deleted while this was being answered")
 	ErrShutdown  = fault.New(fault.RunInterrupted, "the server stopped before the answer was complete; send the turn again")
 )
 
@@ -237,8 +238,8 @@ func (h *Hub) Stop(r Run) {
 	}
 }
 
-// Forget drops the events of finished runs of these sessions, or with none of the whole tenant, here, in Redis and on every other server. Runs under way go on, and
-// are not kept. It is for sessions that were deleted; their rows are deleted with them. An error says that Redis still has some, until their time is over.
+// Forget stops the runs of these sessions, or with none of the whole tenant, and drops what is kept of their events: here, in Redis and on every other server. It is
+// for sessions that were deleted; their rows are deleted with them. An error says that Redis still has some events, until their time is over.
 func (h *Hub) Forget(ctx context.Context, tenantID string, sessions ...string) error {
 	h.forget(tenantID, sessions)
 	if h.opts.Bus != nil {
@@ -260,6 +261,7 @@ func (h *Hub) forget(tenantID string, sessions []string) {
 	for _, l := range h.active {
 		if theirs(l) {
 			l.leave()
+			l.cancel(ErrDeleted)
 		}
 	}
 }

@@ -189,7 +189,7 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// TestForget: a deleted session's events leave the memory, those of others stay, and a run that was under way is not kept.
+// TestForget: a deleted session's events leave the memory, those of others stay, and a run that was under way is stopped and not kept.
 func TestForget(t *testing.T) {
 	h := New(Options{})
 	defer h.Close()
@@ -201,7 +201,11 @@ func TestForget(t *testing.T) {
 		}
 		finished(t, l)
 	}
-	live, err := h.Start(t.Context(), Run{ID: "5", TenantID: "a", SessionID: "x"}, func(_ context.Context, l *Live) { <-end; l.Log.Append(Done, nil) })
+	live, err := h.Start(t.Context(), Run{ID: "5", TenantID: "a", SessionID: "x"}, func(ctx context.Context, l *Live) {
+		<-ctx.Done()
+		<-end
+		l.Log.Fail(context.Cause(ctx), []byte("{}"))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,6 +223,9 @@ func TestForget(t *testing.T) {
 	there(map[string]bool{"1": false, "2": false, "3": true, "4": true, "5": true})
 	close(end)
 	finished(t, live)
+	if e, err := live.Log.First(t.Context()); err != nil || !errors.Is(e.Err, ErrDeleted) {
+		t.Errorf("%+v, %v", e, err)
+	}
 	if err := h.Forget(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}

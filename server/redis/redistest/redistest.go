@@ -3,6 +3,7 @@ package redistest
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"io"
 	"net"
@@ -77,7 +78,7 @@ func Start(t testing.TB) *Server {
 // Up starts the server again, empty, and returns when it answers.
 func (s *Server) Up() {
 	s.t.Helper()
-	s.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", s.Socket, "--save", "", "--appendonly", "no", "--databases", "1", "--dir", filepath.Dir(s.Socket))
+	s.cmd = exec.CommandContext(context.Background(), "redis-server", "--port", "0", "--unixsocket", s.Socket, "--save", "", "--appendonly", "no", "--databases", "1", "--dir", filepath.Dir(s.Socket))
 	var out bytes.Buffer
 	s.cmd.Stdout, s.cmd.Stderr = &out, &out
 	if err := s.cmd.Start(); err != nil {
@@ -97,7 +98,7 @@ func (s *Server) Up() {
 }
 
 func (s *Server) answers() bool {
-	conn, err := net.Dial("unix", s.Socket)
+	conn, err := (&net.Dialer{}).DialContext(context.Background(), "unix", s.Socket)
 	if err != nil {
 		return false
 	}
