@@ -25,8 +25,8 @@ type Backend interface {
 	// Ask sends a message and yields the events of its answer; an error is the last thing it yields. When ctx ends it
 	// returns soon, and the run goes on on the server.
 	Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, error]
-	// Cancel stops a run on the server, which keeps the text so far.
-	Cancel(ctx context.Context, runID string) error
+	// Do stops a run, decides about a call or changes a session; the session is what a Fork made, else empty.
+	Do(ctx context.Context, a kit.Action) (kit.Session, error)
 	// Sessions is a page of the sessions, newest first; an empty cursor asks for the first page.
 	Sessions(ctx context.Context, cursor string) (kit.SessionPage, error)
 	// Messages is a page of a session's messages, the newest page for an empty cursor.
@@ -48,6 +48,8 @@ type Options struct {
 	// Plain asks for lines without any control sequence, as ACCESSIBLE=1 and TERM=dumb do. Full begins in the full
 	// screen.
 	Plain, Full bool
+	// Waits lets a call that waits for an approval wait where nobody can be asked, instead of denying it.
+	Waits bool
 	// Farewell is the last line that is printed, given the session in use if there is one; nil prints none.
 	Farewell func(sessionID string) string
 	// Getenv and Now default to os.Getenv and time.Now.
@@ -79,7 +81,7 @@ func Run(ctx context.Context, o Options) error {
 	accessible := o.Getenv("ACCESSIBLE")
 	if in == nil || out == nil || o.Plain || accessible != "" && accessible != "0" || o.Getenv("TERM") == "dumb" {
 		return plain.Run(ctx, plain.Options{Backend: o.Backend, In: o.In, Out: o.Out, SessionID: o.SessionID, Model: o.Model,
-			Thinking: o.Thinking, Echo: in == nil, Farewell: o.Farewell, Now: o.Now})
+			Thinking: o.Thinking, Echo: in == nil, Waits: o.Waits, Farewell: o.Farewell, Now: o.Now})
 	}
 	return runScreen(ctx, o, &console{in: in, out: out})
 }

@@ -20,8 +20,8 @@ type Backend interface {
 	// Ask sends a message and yields the events of its answer; an error is the last thing it yields. When ctx ends it
 	// returns soon.
 	Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, error]
-	// Cancel stops a run on the server, which keeps the text so far.
-	Cancel(ctx context.Context, runID string) error
+	// Do stops a run, decides about a call or changes a session; the session is what a Fork made, else empty.
+	Do(ctx context.Context, a kit.Action) (kit.Session, error)
 	// Messages is a page of a session, the newest page for an empty cursor.
 	Messages(ctx context.Context, sessionID, cursor string) (kit.MessagePage, error)
 	// Models are the models that may be asked for.
@@ -93,10 +93,18 @@ type Page struct {
 	reply    strings.Builder
 	lastText string // the last complete or partial answer
 	asked    string // the last message that was sent
+	before   string // what asked was before the last reset
+	editing  bool   // the input takes the place of asked
 	undone   bool   // its answer failed or was stopped
 	thinking string
 	thoughts int // bytes
 	spin     int
+
+	promptID  string    // of the approval that is asked for on the screen
+	promptAt  time.Time // when that began
+	answering bool      // the server has not taken the decision yet
+
+	taken bool // the server has the last message, so that it can be answered again
 
 	session, model, served string
 	effort                 string // the level of thinking that is asked for
@@ -189,6 +197,8 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		return p.next()
 	case models:
 		p.models = msg.list
+	case did:
+		return p.did(msg)
 	case notStopped:
 		p.add(newNote("the server did not confirm the stop: "+kit.Line(msg.err.Error()), kit.Warning))
 	case Copied:
@@ -213,21 +223,6 @@ func (p *Page) add(e *entry) {
 	p.pending = append(p.pending, e.lines(p.th, p.textWidth())...)
 }
 
-// Send asks the server, or queues the message while an answer or a session is coming in.
-func (p *Page) Send(text string) tea.Cmd {
-	p.past.Add(text)
-	if p.turn != nil || p.loading {
-		p.queue = append(p.queue, text)
-		return nil
-	}
-	p.scroll, p.fresh = 0, 0
-	p.add(newQuestion(text))
-	p.asked, p.undone, p.thinking, p.thoughts, p.spin = text, false, "", 0, 0
-	p.reply.Reset()
-	p.turn = newTurn(p.ctx, p.backend, kit.Ask{SessionID: p.session, Model: p.model, Thinking: p.effort, Text: text}, p.now())
-	return tea.Batch(p.turn.start, spinAfter(p.turn))
-}
-
 // take applies what came in for the answer. What belongs to an answer that was stopped is ignored.
 func (p *Page) take(b batch) tea.Cmd {
 	if b.turn != p.turn || p.turn == nil {
@@ -246,15 +241,14 @@ func (p *Page) apply(events []kit.Event) {
 		case kit.Started:
 			keep(&p.session, e.SessionID)
 			keep(&p.served, e.Model)
-			p.turn.begun = true
+			p.turn.begun, p.taken = true, true
 		case kit.Text:
 			p.text(e.Text)
 		case kit.Thinking:
 			p.thoughts += len(e.Text)
 			p.thinking = lastLine(p.thinking + e.Text)
 		case kit.Tool:
-			p.settle()
-			p.add(newNote(p.th.Sign("→ ", "> ")+kit.Line(e.Text), kit.Muted))
+			p.call(e.Call)
 		case kit.Notice:
 			p.settle()
 			p.add(newNote(kit.Line(e.Text), kit.Warning))
@@ -338,16 +332,6 @@ func (p *Page) finish(err error) tea.Cmd {
 	return p.next()
 }
 
-// next sends the first of the messages that were queued.
-func (p *Page) next() tea.Cmd {
-	if len(p.queue) == 0 || p.turn != nil || p.loading {
-		return nil
-	}
-	text := p.queue[0]
-	p.queue = p.queue[1:]
-	return p.Send(text)
-}
-
 // Stop ends the answer here and now, keeps what has arrived, and tells the server.
 func (p *Page) Stop() tea.Cmd {
 	t := p.turn
@@ -367,15 +351,6 @@ func (p *Page) Stop() tea.Cmd {
 	p.add(mark)
 	p.unqueue()
 	return t.stop
-}
-
-// unqueue gives back the messages that will not be sent by themselves.
-func (p *Page) unqueue() {
-	if len(p.queue) > 0 {
-		text := strings.Join(append(p.queue, p.input.String()), "\n")
-		p.input.Set(strings.TrimRight(text, "\n"))
-		p.queue = nil
-	}
 }
 
 // Leave ends the page: what is open is printed as it is, and the run goes on on the server.

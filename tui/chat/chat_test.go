@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
@@ -122,10 +123,10 @@ func TestFailureHintAndRetry(t *testing.T) {
 	b.Err = nil
 	l.press("/retry", "enter")
 	l.idle()
-	if got := b.Asks(); len(got) != 2 || got[1].Text != "go" {
+	if got := b.Asks(); len(got) != 2 || got[1].Text != "go" || !got[1].Again {
 		t.Errorf("asked %+v", got)
 	}
-	if !strings.HasSuffix(l.pending(), "❯ go\n\nA short answer.") {
+	if !strings.HasSuffix(l.pending(), "↻ answering again: go\n\nA short answer.") {
 		t.Errorf("pending is %q", l.pending())
 	}
 }
@@ -134,14 +135,14 @@ func TestThinkingAndToolsAreFolded(t *testing.T) {
 	b := script()
 	b.Gate = make(chan struct{})
 	b.Before = []kit.Event{{Kind: kit.Thinking, Text: "First this.\nThen "}, {Kind: kit.Thinking, Text: "that\x1b[2J."},
-		{Kind: kit.Tool, Text: "search\n{\"q\":1}"}, {Kind: kit.Notice, Text: "the connection is opened again"}}
+		{Kind: kit.Tool, Call: kit.Call{ID: "a", Name: "search\n\x1b[2J", Status: kit.CallDone, Took: 1230 * time.Millisecond}}, {Kind: kit.Notice, Text: "the connection is opened again"}}
 	l := newLoop(t, b)
 	l.press("go", "enter")
 	gate(t, b, 3)
 	l.shows("thinking: Then that␛[2J.")
 	close(b.Gate)
 	l.idle()
-	want := "\n❯ go\n\nthought for 0s\n→ search {\"q\":1}\nthe connection is opened again\n\nA short answer."
+	want := "\n❯ go\n\nthought for 0s\n→ search ␛[2J done in 1.2s\nthe connection is opened again\n\nA short answer."
 	if got := l.pending(); got != want {
 		t.Errorf("pending is %q, want %q", got, want)
 	}
@@ -212,7 +213,7 @@ func TestCommands(t *testing.T) {
 	l := newLoop(t, b)
 	l.until("the models", func() bool { return len(l.p.models) == 3 })
 	l.press("/")
-	l.shows("/sessions  list the sessions")
+	l.shows("/sessions    list the sessions")
 	l.press("se", "enter")
 	l.gets(kit.OpenSessions{})
 	l.press("/mod", "tab")
@@ -417,7 +418,9 @@ func TestLeavePrintsWhatIsOpen(t *testing.T) {
 // refusing is a server that cannot stop a run.
 type refusing struct{ *scripttest.Backend }
 
-func (refusing) Cancel(context.Context, string) error { return errors.New("no\x1b route") }
+func (refusing) Do(context.Context, kit.Action) (kit.Session, error) {
+	return kit.Session{}, errors.New("no\x1b route")
+}
 
 func TestStopThatTheServerDidNotConfirm(t *testing.T) {
 	b := script()

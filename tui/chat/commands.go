@@ -26,6 +26,11 @@ func commands() []command {
 		{"/model", "[name]", "choose the model that answers", (*Page).chooseModel},
 		{"/thinking", "[level]", "choose how much it thinks: " + strings.Join(kit.ThinkingLevels, ", "), (*Page).think},
 		{"/receipt", "", "why this model answered, and what the answer cost", (*Page).explain},
+		{"/regenerate", "", "answer the last message again", (*Page).regenerate},
+		{"/edit", "[text]", "replace the last message", (*Page).edit},
+		{"/reset", "", "go on without what was said so far", change(kit.Reset)},
+		{"/undo", "", "take the last reset back", change(kit.Undo)},
+		{"/fork", "", "go on in a copy of the session", change(kit.Fork)},
 		{"/retry", "", "ask again after a failure or a stop", (*Page).retry},
 		{"/copy", "[n|all]", "copy the answer, its n-th code block, or everything", (*Page).copy},
 		{"/full", "", "use the full screen, or leave it", func(*Page, string) tea.Cmd { return send(ToggleFull{}) }},
@@ -59,7 +64,7 @@ func (p *Page) help(string) tea.Cmd {
 			rows = append(rows, [2]string{b.Help().Key, b.Help().Desc})
 		}
 		lines = append(lines, "", th.Style(kit.Bold, "Keys"))
-		lines = append(lines, th.Table(rows, width)...)
+		lines = append(lines, th.Table(append(rows, [2]string{"y / n", "when a tool waits for your word: allow it, deny it; esc denies too"}), width)...)
 		return append(lines, "", th.Style(kit.Muted, th.Cut("Select and copy with the mouse as in any text.", width)))
 	}})
 	return nil
@@ -122,6 +127,8 @@ func (p *Page) retry(string) tea.Cmd {
 		p.flash = "an answer is on its way; esc stops it"
 	case !p.undone:
 		p.flash = "the last answer is complete; there is nothing to ask again"
+	case p.taken:
+		return p.begin(kit.Ask{Text: p.asked, Again: true})
 	default:
 		return p.Send(p.asked)
 	}

@@ -16,6 +16,9 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 	k := p.keys
 	armed := p.armed
 	p.armed, p.flash = false, ""
+	if c, ok := p.asks(); ok && !key.Matches(msg, k.Cancel, k.Clear, k.Suspend) && !(p.isFull && key.Matches(msg, k.PageUp, k.PageDown, k.Top, k.Bottom)) {
+		return p.decide(msg, c)
+	}
 	switch {
 	case msg.Paste:
 		p.input.Insert(string(msg.Runes))
@@ -23,10 +26,7 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 	case key.Matches(msg, k.Cancel):
 		return p.interrupt(armed)
 	case key.Matches(msg, k.Stop):
-		if p.menu.close() {
-			return nil
-		}
-		return p.Stop()
+		return p.escape()
 	case key.Matches(msg, k.Quit) && p.input.String() == "":
 		return send(Quit{})
 	case key.Matches(msg, k.Clear):
@@ -54,6 +54,19 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
+// escape closes the menu, gives up an edit, or stops the answer.
+func (p *Page) escape() tea.Cmd {
+	switch {
+	case p.menu.close():
+	case p.editing:
+		p.editing = false
+		p.input.Set("")
+	default:
+		return p.Stop()
+	}
+	return nil
+}
+
 // interrupt is ctrl+c: it stops the answer, else clears the input; the second one in a row quits.
 func (p *Page) interrupt(armed bool) tea.Cmd {
 	if armed {
@@ -65,6 +78,7 @@ func (p *Page) interrupt(armed bool) tea.Cmd {
 	}
 	p.past.Add(p.input.String())
 	p.input.Set("")
+	p.editing = false
 	p.edited()
 	return nil
 }

@@ -32,7 +32,7 @@ func (p *Page) switchTo(s kit.Session) tea.Cmd {
 		return nil
 	}
 	p.session, p.served, p.entries, p.older = s.ID, "", nil, ""
-	p.lastText, p.asked, p.undone = "", "", false
+	p.lastText, p.asked, p.before, p.undone, p.taken, p.editing = "", "", "", false, false, false
 	p.usage, p.cost, p.spent, p.receipt = kit.Usage{}, kit.Cost{}, kit.Spent{}, nil
 	if s.ID == "" {
 		p.add(newDivider("new session"))
@@ -91,7 +91,7 @@ func (p *Page) show(l loaded) {
 		switch m.Role {
 		case "user":
 			p.past.Add(m.Text)
-			p.asked = m.Text
+			p.asked, p.taken = m.Text, true
 		case "assistant":
 			p.lastText = m.Text
 		}

@@ -28,6 +28,7 @@ type turn struct {
 	cancel  context.CancelFunc
 	// What Update knows of it: that it has begun, and that its cost has been told.
 	begun, billed bool
+	calls         kit.Calls // of tools, that are not over
 
 	mu      sync.Mutex
 	events  []kit.Event
@@ -148,7 +149,7 @@ func (t *turn) stop() tea.Msg {
 	if id == "" || ended {
 		return nil
 	}
-	if err := t.backend.Cancel(ctx, id); err != nil && !errors.Is(err, context.Canceled) {
+	if _, err := t.backend.Do(ctx, kit.Action{Kind: kit.Stop, RunID: id}); err != nil && !errors.Is(err, context.Canceled) {
 		return notStopped{err}
 	}
 	return nil

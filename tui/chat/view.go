@@ -36,6 +36,8 @@ func (p *Page) openLines() []string {
 	switch {
 	case p.open != nil:
 		return p.open.stream.Tail()
+	case p.turn != nil && len(p.turn.calls) > 0:
+		return append([]string{""}, p.callLines()...)
 	case p.turn != nil:
 		return []string{"", p.waiting()}
 	}
@@ -117,8 +119,12 @@ func (p *Page) status() string {
 		right, look = p.flash, kit.Warning
 	case p.fresh > 0:
 		right = kit.Plural(p.fresh, "new line") + dot + "ctrl+end"
+	case p.promptID != "" && p.turn != nil:
+		right, look = "y or n", kit.Warning
 	case p.turn != nil:
 		right = "esc stops"
+	case p.editing:
+		right = "editing" + dot + "esc leaves it"
 	case p.usage != kit.Usage{}:
 		right = kit.Count(p.usage.Input) + " in" + dot + kit.Count(p.usage.Output) + " out"
 		if kit.Width(p.lefts(dot)[0])+kit.Width(right)+2 > width {
@@ -203,7 +209,7 @@ func (p *Page) fromEnd(n int) []string {
 	count := 0
 	if p.turn != nil && p.open == nil {
 		parts = append(parts, p.openLines())
-		count = 2
+		count = len(parts[0])
 	}
 	for i := len(p.entries) - 1; i >= 0 && count < n; i-- {
 		part := p.entries[i].full(p.th, p.textWidth())

@@ -10,6 +10,7 @@ import (
 type Keys struct {
 	Send, Newline, Stop, Cancel, Quit, Clear, Suspend key.Binding
 	Up, Down, PageUp, PageDown, Top, Bottom, Complete key.Binding
+	Allow, Deny                                       key.Binding
 }
 
 // NewKeys is the one key map. A newline never needs shift+enter, which terminals do not report.
@@ -32,6 +33,8 @@ func NewKeys() Keys {
 		Top:      bind("ctrl+home", "the beginning (full screen)", "ctrl+home"),
 		Bottom:   bind("ctrl+end", "the end (full screen)", "ctrl+end"),
 		Complete: bind("tab", "complete a command", "tab"),
+		Allow:    bind("y", "allows", "y", "Y"),
+		Deny:     bind("n or esc", "denies", "n", "N"),
 	}
 }
 

@@ -15,7 +15,7 @@ const (
 	Text
 	// Thinking is the next piece of the model's reasoning, which is shown folded.
 	Thinking
-	// Tool is one line about a tool call, for example `search {"q":"tides"}`.
+	// Tool says what a tool of the server does; a later event of the same call takes the place of an earlier one.
 	Tool
 	// Notice is one line for the person, for example that the connection is being opened again.
 	Notice
@@ -26,8 +26,10 @@ const (
 // Event is one step of an answer. Only the fields that its kind names are set.
 type Event struct {
 	Kind EventKind
-	// Text is the piece or the line of Text, Thinking, Tool and Notice.
+	// Text is the piece or the line of Text, Thinking and Notice.
 	Text string
+	// Call belongs to Tool.
+	Call Call
 	// RunID, SessionID and Model belong to Started, Model to Done too. An empty field means "not known" and changes
 	// nothing.
 	RunID, SessionID, Model string
@@ -52,6 +54,31 @@ type Ask struct {
 	Thinking string
 	// Text is what the person wrote, as written.
 	Text string
+	// Again has the session's newest question answered again, and Edit puts Text in its place; both need a SessionID.
+	Again, Edit bool
+}
+
+// ActionKind says what an Action does.
+type ActionKind int
+
+// What a person can do besides asking.
+const (
+	// Stop ends a run, whose text so far is kept.
+	Stop ActionKind = iota
+	// Approve and Deny decide about a call that waits.
+	Approve
+	Deny
+	// Reset goes on with an empty context, Undo takes that back, and Fork copies the session into a new one.
+	Reset
+	Undo
+	Fork
+)
+
+// Action is one thing that a person does to a run or to a session. Only the fields that its kind needs are set.
+type Action struct {
+	Kind ActionKind
+	// RunID belongs to Stop, Approve and Deny, ApprovalID to the last two, SessionID to Reset, Undo and Fork.
+	RunID, ApprovalID, SessionID string
 }
 
 // Session is one conversation as a list shows it.

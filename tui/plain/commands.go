@@ -19,9 +19,12 @@ func (c *chat) command(ctx context.Context, text string) {
 		c.print("/new begins a new session.", "/sessions lists the sessions; /sessions 2 opens the second one.",
 			"/model lists the models; /model NAME chooses one, and /model auto lets the server choose for each question.",
 			"/thinking LEVEL chooses how much it thinks: "+strings.Join(kit.ThinkingLevels, ", ")+"; /thinking default takes that back.",
-			"/receipt says why this model answered, and what the answer cost.", "/retry asks again after a failure or a stop.", "/quit leaves.")
+			"/receipt says why this model answered, and what the answer cost.", "/regenerate answers the last message again; /edit TEXT replaces it.",
+			"/reset goes on without what was said so far, /undo takes that back, and /fork goes on in a copy of the session.",
+			"/retry asks again after a failure or a stop.", "/quit leaves.", "When a tool waits for your word, y allows and n denies it.")
 	case "/new":
 		c.SessionID, c.spent, c.receipt = "", kit.Spent{}, nil
+		c.asked, c.before, c.undone, c.taken = "", "", false, false
 		c.print("A new session begins.")
 	case "/sessions":
 		c.sessions(ctx, arg)
@@ -41,7 +44,21 @@ func (c *chat) command(ctx context.Context, text string) {
 			c.print("The last answer is complete; there is nothing to ask again.")
 			return
 		}
-		c.ask(ctx, c.asked)
+		if c.taken {
+			c.again(ctx)
+			return
+		}
+		c.ask(ctx, kit.Ask{Text: c.asked})
+	case "/regenerate":
+		c.again(ctx)
+	case "/edit":
+		c.edit(ctx, arg)
+	case "/reset":
+		c.change(ctx, kit.Reset)
+	case "/undo":
+		c.change(ctx, kit.Undo)
+	case "/fork":
+		c.change(ctx, kit.Fork)
 	default:
 		c.print("No command " + kit.Line(name) + ". /help lists them.")
 	}
@@ -84,6 +101,7 @@ func (c *chat) show(ctx context.Context, s kit.Session) {
 		return
 	}
 	c.SessionID, c.spent, c.receipt = s.ID, kit.Spent{}, nil
+	c.asked, c.before, c.undone, c.taken = "", "", false, false
 	if len(page.Messages) > 0 {
 		c.spent.Add(kit.Cost{}) // what was said before cost what nobody says
 	}
@@ -92,6 +110,7 @@ func (c *chat) show(ctx context.Context, s kit.Session) {
 		switch m.Role {
 		case "user":
 			c.print("You: " + kit.Untab(kit.Visible(m.Text)))
+			c.asked, c.taken = m.Text, true
 		case "assistant":
 			c.print("Assistant: " + strings.Join(p.Paint(m.Text), "\n"))
 		}

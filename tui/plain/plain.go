@@ -23,8 +23,8 @@ type Backend interface {
 	// Ask sends a message and yields the events of its answer; an error is the last thing it yields. When ctx ends it
 	// returns soon.
 	Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, error]
-	// Cancel stops a run on the server, which keeps the text so far.
-	Cancel(ctx context.Context, runID string) error
+	// Do stops a run, decides about a call or changes a session; the session is what a Fork made, else empty.
+	Do(ctx context.Context, a kit.Action) (kit.Session, error)
 	// Sessions is a page of the sessions, newest first; an empty cursor asks for the first page.
 	Sessions(ctx context.Context, cursor string) (kit.SessionPage, error)
 	// Messages is a page of a session's messages, the newest page for an empty cursor.
@@ -41,7 +41,9 @@ type Options struct {
 	Out     io.Writer
 	// SessionID, Model and Thinking are empty for a new session, the tenant's default model and the session's own level.
 	SessionID, Model, Thinking string
-	// Echo repeats what is read, so that a transcript made through a pipe has both sides.
+	// Waits lets a call that waits for an approval wait where nobody can be asked, instead of denying it.
+	Waits bool
+	// Echo says that nobody can be asked: In is no terminal. It repeats what is read, so that a transcript made through a pipe has both sides.
 	Echo bool
 	// Farewell is the last line, given the session in use if there is one; nil prints none.
 	Farewell func(sessionID string) string
@@ -58,9 +60,12 @@ type chat struct {
 	err        error // of writing
 	asked      string
 	undone     bool
+	taken      bool   // the server has the last message
+	before     string // what asked was before the last reset
 	listed     []kit.Session
 	spent      kit.Spent
 	receipt    []string
+	calls      kit.Calls // of the turn, that are not over
 	lines      chan string
 	interrupts chan os.Signal
 }
@@ -132,7 +137,7 @@ func (c *chat) loop(ctx context.Context) error {
 		case strings.HasPrefix(text, "/") && !strings.Contains(text, "\n"):
 			c.command(ctx, trimmed)
 		default:
-			c.ask(ctx, text)
+			c.ask(ctx, kit.Ask{Text: text})
 		}
 	}
 	return nil
@@ -163,15 +168,17 @@ func (c *chat) message(ctx context.Context) (text string, ok bool, err error) {
 }
 
 // ask prints the answer in whole blocks: a screen reader gets sentences, not tokens.
-func (c *chat) ask(ctx context.Context, text string) {
+func (c *chat) ask(ctx context.Context, ask kit.Ask) {
+	ask.SessionID, ask.Model, ask.Thinking = c.SessionID, c.Model, c.Thinking
+	c.taken = ask.Again
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done, runID, stop := make(chan struct{}), make(chan string, 1), make(chan error, 1)
 	go func() { stop <- c.stopOnInterrupt(ctx, cancel, runID, done) }()
-	err := c.answer(ctx, text, runID)
+	err := c.answer(ctx, ask, runID)
 	close(done)
 	stopped := <-stop
-	c.asked, c.undone = text, err != nil || stopped != nil
+	c.asked, c.undone = ask.Text, err != nil || stopped != nil
 	switch {
 	case stopped != nil:
 		c.print("[stopped]")
@@ -198,7 +205,7 @@ func (c *chat) stopOnInterrupt(ctx context.Context, cancel func(), runID <-chan 
 	case id := <-runID:
 		ctx, end := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer end()
-		if err := c.Backend.Cancel(ctx, id); err != nil {
+		if _, err := c.Backend.Do(ctx, kit.Action{Kind: kit.Stop, RunID: id}); err != nil {
 			return fmt.Errorf("the server did not confirm the stop: %w", err)
 		}
 	case <-done:
@@ -206,10 +213,11 @@ func (c *chat) stopOnInterrupt(ctx context.Context, cancel func(), runID <-chan 
 	return errStopped
 }
 
-func (c *chat) answer(ctx context.Context, text string, runID chan<- string) error {
+func (c *chat) answer(ctx context.Context, ask kit.Ask, runID chan<- string) error {
 	s := markdown.NewStream(kit.Theme{}, width)
 	said := false
-	begun, last := false, kit.Event{}
+	begun, last, run := false, kit.Event{}, ""
+	c.calls = nil
 	defer func() {
 		if begun {
 			c.bill(last)
@@ -224,18 +232,19 @@ func (c *chat) answer(ctx context.Context, text string, runID chan<- string) err
 			c.print(line)
 		}
 	}
-	for e, err := range c.Backend.Ask(ctx, kit.Ask{SessionID: c.SessionID, Model: c.Model, Thinking: c.Thinking, Text: text}) {
+	for e, err := range c.Backend.Ask(ctx, ask) {
 		if err != nil {
 			put(s.Close())
 			return err
 		}
 		switch e.Kind {
 		case kit.Started:
-			begun = true
+			begun, c.taken = true, true
 			if e.SessionID != "" {
 				c.SessionID = e.SessionID
 			}
 			if e.RunID != "" {
+				run = e.RunID
 				select {
 				case runID <- e.RunID:
 				default:
@@ -244,7 +253,9 @@ func (c *chat) answer(ctx context.Context, text string, runID chan<- string) err
 		case kit.Text:
 			put(s.Write(e.Text))
 		case kit.Tool:
-			c.print("Tool: " + kit.Line(e.Text))
+			put(s.Close())
+			s = markdown.NewStream(kit.Theme{}, width)
+			c.call(ctx, e.Call, run)
 		case kit.Notice:
 			c.print("Note: " + kit.Line(e.Text))
 		case kit.Done:

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -29,6 +30,16 @@ func (b backend) Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, erro
 			session = s.ID
 		}
 		req := client.ChatRequest{Model: ask.Model, SessionID: session, Fallback: b.fallback, Messages: []sdk.ChatMessage{{Role: "user", Content: sdk.Text(ask.Text)}}}
+		if ask.Again || ask.Edit {
+			id, err := b.question(ctx, session)
+			if err != nil {
+				yield(kit.Event{}, err)
+				return
+			}
+			if req.Edit = id; ask.Again {
+				req.Regenerate, req.Edit, req.Messages = id, "", nil
+			}
+		}
 		if req.Model == "" {
 			req.Model = defaultModel
 		}
@@ -68,6 +79,8 @@ func event(ev client.Event, session string, end client.Finish) (kit.Event, bool)
 		return kit.Event{Kind: kit.Text, Text: e.Text}, true
 	case client.ReasoningDelta:
 		return kit.Event{Kind: kit.Thinking, Text: e.Text}, true
+	case client.ToolUse:
+		return kit.Event{Kind: kit.Tool, Call: call(e)}, true
 	case client.Reconnecting:
 		return kit.Event{Kind: kit.Notice, Text: fmt.Sprintf("the connection was lost; taking the answer up again (try %d)", e.Attempt)}, true
 	case client.Usage:
@@ -80,10 +93,52 @@ func event(ev client.Event, session string, end client.Finish) (kit.Event, bool)
 	return kit.Event{}, false
 }
 
-// Cancel implements tui.Backend.
-func (b backend) Cancel(ctx context.Context, runID string) error {
-	_, err := b.c.Cancel(ctx, runID)
-	return err
+// call translates what a tool does.
+func call(t client.ToolUse) kit.Call {
+	c := kit.Call{ID: t.ID, Name: t.Name, Status: kit.CallStatus(t.Status), Took: t.Took, Why: t.Why, ApprovalID: t.ApprovalID, Arguments: t.Arguments}
+	for _, from := range t.Taint {
+		c.Taint = append(c.Taint, from.Source+" ("+string(from.Kind)+")")
+	}
+	return c
+}
+
+// question is the id of the newest message of the user that the session's model still sees.
+func (b backend) question(ctx context.Context, session string) (string, error) {
+	s, err := b.c.GetSession(ctx, session)
+	if err != nil {
+		return "", err
+	}
+	for m, err := range b.c.ListMessagesAll(ctx, session, &sdk.ListMessagesParams{Limit: 50, Order: "desc", Epoch: s.Epoch}) {
+		if err != nil {
+			return "", err
+		}
+		if m.Role == sdk.MessageRoleUser {
+			return m.ID, nil
+		}
+	}
+	return "", errors.New("the conversation has no message of yours since it was reset")
+}
+
+// Do implements tui.Backend.
+func (b backend) Do(ctx context.Context, a kit.Action) (kit.Session, error) {
+	var err error
+	switch a.Kind {
+	case kit.Stop:
+		_, err = b.c.Cancel(ctx, a.RunID)
+	case kit.Approve, kit.Deny:
+		_, err = b.c.Approve(ctx, a.RunID, a.ApprovalID, a.Kind == kit.Approve)
+	case kit.Reset:
+		_, err = b.c.ResetSession(ctx, a.SessionID, sdk.ResetSessionRequest{})
+	case kit.Undo:
+		_, err = b.c.UndoSession(ctx, a.SessionID)
+	case kit.Fork:
+		s, err := b.c.ForkSession(ctx, a.SessionID, sdk.ForkSessionRequest{})
+		if err != nil {
+			return kit.Session{}, err
+		}
+		return kit.Session{ID: s.ID, Title: s.Title, Model: s.Model}, nil
+	}
+	return kit.Session{}, err
 }
 
 // Sessions implements tui.Backend.

@@ -31,6 +31,7 @@ type options struct {
 	thinking       string
 	fallback       bool
 	fallbackModels []string
+	approvals      string
 	receipt        bool
 	showThinking   bool
 }
@@ -58,6 +59,7 @@ func New(env *cli.Env) *cobra.Command {
 			fs.BoolVar(&o.fallback, "fallback", false, "let another model answer when this one fails")
 			fs.StringArrayVar(&o.fallbackModels, "fallback-model", nil, "a `MODEL` that may answer when this one fails; repeat it for a list in order")
 			fs.StringVar(&o.system, "system", "", "`TEXT` of instructions for this answer alone; needs a message")
+			fs.StringVar(&o.approvals, "approvals", askFirst, "when a tool waits for your word: ask, wait for clawless run approve, or deny; without a terminal ask denies (`HOW`)")
 			fs.BoolVar(&o.receipt, "receipt", false, "say afterwards which model answered, why, and what it cost; needs a message")
 			fs.BoolVar(&o.showThinking, "show-thinking", false, "show what the model thinks, on standard error; needs a message")
 			fs.BoolVar(&o.plain, "plain", false, "only append lines, for screen readers and simple terminals")
@@ -93,6 +95,9 @@ func (o *options) check() error {
 	if o.thinking != "" && !slices.Contains(kit.ThinkingLevels, o.thinking) {
 		return cli.WithHint(cli.Usagef("--thinking %s: the levels are %s", strconv.Quote(o.thinking), strings.Join(kit.ThinkingLevels, ", ")), "clawless chat --thinking low")
 	}
+	if !slices.Contains([]string{askFirst, waitElsewhere, denyAll}, o.approvals) {
+		return cli.WithHint(cli.Usagef("--approvals %s: it is ask, wait or deny", strconv.Quote(o.approvals)), "clawless chat --approvals wait")
+	}
 	if slices.Contains(o.fallbackModels, "") {
 		return cli.WithHint(cli.Usagef("--fallback-model has no name"), "clawless model list")
 	}
@@ -110,7 +115,7 @@ func (o *options) converse(ctx context.Context, c *client.Client) error {
 		o.session = ""
 	}
 	return tui.Run(ctx, tui.Options{Backend: backend{c, client.AllowFallback(o.fallback, o.fallbackModels...)}, In: o.env.In, Out: o.env.Out,
-		SessionID: o.session, Model: o.model, Thinking: o.thinking, Plain: o.plain, Full: o.full,
+		SessionID: o.session, Model: o.model, Thinking: o.thinking, Plain: o.plain, Full: o.full, Waits: o.approvals == waitElsewhere,
 		Getenv: o.env.Getenv, Now: o.env.Now,
 		Farewell: func(id string) string { return "to go on later: clawless chat --session " + id }})
 }
@@ -171,6 +176,12 @@ func (o *options) once(ctx context.Context, c *client.Client, text string) error
 		}
 		if err := p.event(ev); err != nil {
 			return err
+		}
+		if t, ok := ev.(client.ToolUse); ok && t.Status == sdk.ToolEventStatusWaiting {
+			p.end()
+			if err := o.decide(ctx, c, p.whole.RunID, call(t)); err != nil {
+				return err
+			}
 		}
 	}
 	if err := p.finish(); err != nil || !o.receipt {

@@ -22,12 +22,13 @@ type answer struct {
 	InputTokens  int64  `json:"input_tokens"`
 	OutputTokens int64  `json:"output_tokens"`
 
+	Tools   []toolUse    `json:"tools,omitempty"`
 	Receipt *sdk.Receipt `json:"receipt,omitempty"`
 }
 
 // step is one event as -o jsonl prints it.
 type step struct {
-	Type      string `json:"type"` // started, text, reasoning, tool_call, finish, receipt, usage, reconnecting
+	Type      string `json:"type"` // started, text, reasoning, tool_call, tool, finish, receipt, usage, reconnecting
 	Text      string `json:"text,omitempty"`
 	Model     string `json:"model,omitempty"`
 	SessionID string `json:"session_id,omitempty"`
@@ -38,6 +39,7 @@ type step struct {
 	Input     int64  `json:"input_tokens,omitempty"`
 	Output    int64  `json:"output_tokens,omitempty"`
 
+	Tool    *toolUse     `json:"tool,omitempty"`
 	Receipt *sdk.Receipt `json:"receipt,omitempty"`
 }
 
@@ -73,6 +75,11 @@ func (p *printer) event(ev client.Event) error {
 		return p.write(e.Text)
 	case client.RefusalDelta:
 		return p.write(e.Text)
+	case client.ToolUse:
+		if e.Over() {
+			p.end()
+			p.env.Note("tool: %s", cli.Clean(call(e).Line()))
+		}
 	case client.Reconnecting:
 		p.env.Note("the connection was lost; taking the answer up again (try %d)", e.Attempt)
 	}
@@ -104,6 +111,10 @@ func (p *printer) gather(ev client.Event) {
 		p.whole.Text += e.Text
 	case client.ReasoningDelta:
 		p.whole.Reasoning += e.Text
+	case client.ToolUse:
+		if e.Over() {
+			p.whole.Tools = append(p.whole.Tools, printable(e))
+		}
 	case client.Finish:
 		p.whole.FinishReason, p.whole.Receipt = e.Reason, e.Receipt
 		if e.Model != "" {
@@ -127,6 +138,9 @@ func (p *printer) steps(ev client.Event) []step {
 		return []step{{Type: "reasoning", Text: e.Text}}
 	case client.ToolCallDelta:
 		return []step{{Type: "tool_call", Index: &e.Index, Name: e.Name, Text: e.Arguments}}
+	case client.ToolUse:
+		one := printable(e)
+		return []step{{Type: "tool", Tool: &one}}
 	case client.Finish:
 		out := []step{{Type: "finish", Reason: e.Reason}}
 		if e.Receipt != nil {
@@ -186,6 +200,7 @@ func (p *printer) end() {
 	if p.open {
 		_, _ = fmt.Fprintln(p.env.Out)
 	}
+	p.thinking, p.open = false, false
 }
 
 func (p *printer) finish() error {

@@ -45,8 +45,13 @@ func (d demo) think(ctx context.Context, yield func(kit.Event, error) bool) bool
 			return false
 		}
 	}
-	for _, call := range []string{`search {"q":"tides"}`, `fetch {"url":"https://example.com/tides"}`} {
-		if !d.pause(ctx, 300*time.Millisecond) || !yield(kit.Event{Kind: kit.Tool, Text: call}, nil) {
+	for _, name := range []string{"search", "http_fetch"} {
+		c := kit.Call{ID: name, Name: name, Status: kit.CallRunning}
+		if !yield(kit.Event{Kind: kit.Tool, Call: c}, nil) || !d.pause(ctx, 600*time.Millisecond) {
+			return false
+		}
+		c.Status, c.Took = kit.CallDone, 600*time.Millisecond
+		if !yield(kit.Event{Kind: kit.Tool, Call: c}, nil) {
 			return false
 		}
 	}

@@ -26,6 +26,10 @@ type Backend struct {
 	Gate chan struct{}
 	// Before are events that come before the text.
 	Before []kit.Event
+	// Waits is a call of a tool that comes before the text and waits until Decided has a word. Refuse is the error of Do.
+	Waits   *kit.Call
+	Decided chan bool
+	Refuse  error
 	// FailAfter ends an answer with Err after so many pieces; -1 is never.
 	FailAfter int
 	Err       error
@@ -37,9 +41,9 @@ type Backend struct {
 	Said  map[string][]kit.Message
 	Names []kit.Model
 
-	mu        sync.Mutex
-	asks      []kit.Ask
-	cancelled []string
+	mu   sync.Mutex
+	asks []kit.Ask
+	done []kit.Action
 }
 
 // Asks are the questions so far.
@@ -51,9 +55,13 @@ func (b *Backend) Asks() []kit.Ask {
 
 // Cancelled are the ids of the runs that were stopped.
 func (b *Backend) Cancelled() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return append([]string(nil), b.cancelled...)
+	var ids []string
+	for _, a := range b.Done() {
+		if a.Kind == kit.Stop {
+			ids = append(ids, a.RunID)
+		}
+	}
+	return ids
 }
 
 // Failure is an error with a hint.
@@ -85,6 +93,9 @@ func (b *Backend) Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, err
 				return
 			}
 		}
+		if b.Waits != nil && !b.waiting(ctx, yield) {
+			return
+		}
 		answer := b.answer(ask.Text)
 		sent := 0
 		for rest := answer; rest != ""; sent++ {
@@ -107,6 +118,26 @@ func (b *Backend) Ask(ctx context.Context, ask kit.Ask) iter.Seq2[kit.Event, err
 		}
 		yield(kit.Event{Kind: kit.Done, Model: answered(model), Usage: kit.Usage{Input: len(ask.Text) / 4, Output: sent}, Cost: b.Cost, Receipt: b.Receipt}, nil)
 	}
+}
+
+// waiting plays the call that waits.
+func (b *Backend) waiting(ctx context.Context, yield func(kit.Event, error) bool) bool {
+	c := *b.Waits
+	c.Status = kit.CallWaiting
+	if !yield(kit.Event{Kind: kit.Tool, Call: c}, nil) {
+		return false
+	}
+	select {
+	case allowed := <-b.Decided:
+		c.Status, c.Why = kit.CallDenied, "a person said no"
+		if allowed {
+			c.Status, c.Why, c.Took = kit.CallDone, "", 12*time.Millisecond
+		}
+	case <-ctx.Done():
+		yield(kit.Event{}, ctx.Err())
+		return false
+	}
+	return yield(kit.Event{Kind: kit.Tool, Call: c}, nil)
 }
 
 // answered is the model that answers when another is asked for.
@@ -147,12 +178,31 @@ func (b *Backend) wait(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// Cancel notes that a run was stopped.
-func (b *Backend) Cancel(_ context.Context, runID string) error {
+// Do notes what was done. A fork is of the name of its session with _fork behind it, and a decision is given to Decided.
+func (b *Backend) Do(ctx context.Context, a kit.Action) (kit.Session, error) {
+	b.mu.Lock()
+	b.done = append(b.done, a)
+	err := b.Refuse
+	b.mu.Unlock()
+	switch a.Kind {
+	case kit.Fork:
+		return kit.Session{ID: a.SessionID + "_fork"}, err
+	case kit.Approve, kit.Deny:
+		if err == nil && b.Decided != nil {
+			select {
+			case b.Decided <- a.Kind == kit.Approve:
+			case <-ctx.Done():
+			}
+		}
+	}
+	return kit.Session{}, err
+}
+
+// Done is what was done so far.
+func (b *Backend) Done() []kit.Action {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cancelled = append(b.cancelled, runID)
-	return nil
+	return append([]kit.Action(nil), b.done...)
 }
 
 // Sessions is List in pages of ten.
