@@ -105,13 +105,13 @@ func writing(rnd *rand.Rand) string {
 // once, and what is left out is said each time.
 func TestHistoryBounds(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
-		for seed := range uint64(4) {
+		for seed := range uint64(2) {
 			rnd := rand.New(rand.NewPCG(seed, 4))
 			s := r.session(nil)
 			texts := map[int64]string{}
 			var list []sessions.Message
 			var visible []int64
-			for i := range int64(150) {
+			for i := range int64(60) {
 				m := sessions.Message{Role: []string{"user", "assistant", "assistant", "tool"}[rnd.IntN(4)], Content: llm.Text(writing(rnd)), Reasoning: "thought"}
 				if m.Role == "assistant" && rnd.IntN(2) == 0 {
 					m.Content, m.ToolCalls = nil, []llm.ToolCall{{ID: "c1", Type: "function", Function: llm.ToolCallFunction{Name: "web", Arguments: `{"q":"` + strings.Repeat("界", 300) + `"}`}}}
@@ -127,11 +127,11 @@ func TestHistoryBounds(t *testing.T) {
 				want := visible
 				if tools {
 					want = nil
-					for i := range int64(150) {
+					for i := range int64(60) {
 						want = append(want, i+1)
 					}
 				}
-				for _, limit := range []int{7, 50, 200} {
+				for _, limit := range []int{9, 200} {
 					t.Run(fmt.Sprintf("seed %d, tools %v, limit %d", seed, tools, limit), func(t *testing.T) {
 						readAll(t, r.in(t), s, args{"session_id": s.ID, "limit": limit, "include_tools": tools}, want, texts)
 					})
@@ -260,12 +260,12 @@ func TestRedaction(t *testing.T) {
 		for at := maxText - 40; at < maxText+5; at += 4 { // where the text is cut
 			list = append(list, sessions.Message{Role: "user", Content: llm.Text(strings.Repeat("界", at) + " " + secret + " and more")})
 		}
-		for at := searched - 40; at < searched+5; at += 4 { // where the search ends, after much that becomes short
+		for at := maxText + uncertain - 40; at < maxText+uncertain+5; at += 4 { // where the search ends, after much that becomes short
 			long := strings.Repeat("token="+strings.Repeat("q", 800)+" ", 42)
 			list = append(list, sessions.Message{Role: "assistant", Content: llm.Text(long[:at] + " " + secret + " and more")})
 		}
 		calls := []llm.ToolCall{{ID: "c", Function: llm.ToolCallFunction{Name: "login", Arguments: `{"password":"` + "hunter2hunter2" + `","note":"` + secret + `"}`}},
-			{ID: "d", Function: llm.ToolCallFunction{Name: "login", Arguments: `{"note":"` + strings.Repeat("n", searched) + `","password":"hunter2hunter2"}`}}}
+			{ID: "d", Function: llm.ToolCallFunction{Name: "login", Arguments: `{"note":"` + strings.Repeat("n", maxRedacted) + `","password":"hunter2hunter2"}`}}}
 		list = append(list, sessions.Message{Role: "assistant", ToolCalls: calls}, sessions.Message{Role: "tool", Name: "login", Content: llm.Text("Authorization: Bearer " + secret)})
 		all := r.must(NameList, r.call(from, args{}), new(wireList)).Text
 		for i := range list {
@@ -290,14 +290,14 @@ func TestRedaction(t *testing.T) {
 // TestText holds cutting against a plain way of doing it, for texts in which there is nothing to take out.
 func TestText(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 7))
-	for range 120 {
+	for range 60 {
 		s := writing(rnd)
 		most := rnd.IntN(5000)
 		shown, omitted := text(s, most)
 		if !utf8.ValidString(shown) || !strings.HasPrefix(s, shown) || utf8.RuneCountInString(shown) > most || utf8.RuneCountInString(shown)+omitted != utf8.RuneCountInString(s) {
 			t.Fatalf("%d of %d characters with %d omitted", utf8.RuneCountInString(shown), utf8.RuneCountInString(s), omitted)
 		}
-		if omitted > 0 && utf8.RuneCountInString(shown) < min(most, (searched-uncertain)/4-1) {
+		if omitted > 0 && utf8.RuneCountInString(shown) < most {
 			t.Fatalf("only %d characters of %d are shown", utf8.RuneCountInString(shown), most)
 		}
 	}

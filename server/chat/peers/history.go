@@ -19,6 +19,8 @@ const (
 	maxScanned = 2000   // messages that are looked at for one
 	maxCalls   = 20     // tool calls that are shown of a message
 
+	maxRedacted = 16 << 10 // bytes of arguments that are searched field by field; of longer ones the beginning is, as a text
+
 	leastAtOnce = 8 // messages that are read at a time
 	mostAtOnce  = 64
 )
@@ -199,7 +201,7 @@ func say(m sessions.Message, tools bool) said {
 			}
 			name, _ := text(call.Function.Name, maxTitle)
 			raw := call.Function.Arguments
-			if len(raw) <= searched {
+			if len(raw) <= maxRedacted {
 				raw = string(tool.Redact(json.RawMessage(raw)))
 			}
 			arguments, omitted := text(raw, left)

@@ -9,42 +9,35 @@ import (
 )
 
 const (
-	maxText   = 4000     // characters that are shown of a text
-	maxTitle  = 200      // characters that are shown of a title
-	searched  = 32 << 10 // bytes of a text that are searched for credentials
-	uncertain = 256      // bytes before the end of what is searched, where one may have been cut in two
+	maxText   = 4000 // characters that are shown of a text
+	maxTitle  = 200  // characters that are shown of a title
+	uncertain = 300  // characters more are searched for credentials, and not shown: where the search ends one may have been cut in two
 )
 
 // text is what may be shown of a text: without credentials, and at most so many characters of it. omitted is how many are not shown.
-// Credentials are taken out before it is cut, as half of one would not be known for what it is.
+// Credentials are taken out before it is cut, as half of one would not be known for what it is. The search is slow, so that it ends a little after what is shown.
 func text(s string, most int) (shown string, omitted int) {
-	beyond := 0
-	if len(s) > searched {
-		end := back(s, searched)
-		beyond = utf8.RuneCountInString(s[end:])
-		s = tool.RedactText(s[:end])
-		keep := back(s, max(0, len(s)-uncertain))
-		beyond += utf8.RuneCountInString(s[keep:])
-		s = s[:keep]
-	} else {
-		s = tool.RedactText(s)
+	s, beyond := first(s, most+uncertain)
+	s = tool.RedactText(s)
+	if beyond > 0 {
+		var cut int
+		s, cut = first(s, max(0, utf8.RuneCountInString(s)-uncertain))
+		beyond += cut
 	}
+	s, more := first(s, most)
+	return s, more + beyond
+}
+
+// first is the beginning of a text, and how many characters follow it.
+func first(s string, most int) (beginning string, beyond int) {
 	count := 0
 	for i := range s {
 		if count == most {
-			return s[:i], beyond + utf8.RuneCountInString(s[i:])
+			return s[:i], utf8.RuneCountInString(s[i:])
 		}
 		count++
 	}
-	return s, beyond
-}
-
-// back is the beginning of the character that a place in a text is in.
-func back(s string, at int) int {
-	for at > 0 && at < len(s) && !utf8.RuneStart(s[at]) {
-		at--
-	}
-	return at
+	return s, 0
 }
 
 // encode writes JSON as models read it best, with < and & as they are.
