@@ -18,14 +18,16 @@ type Message struct {
 	Weight   Weight
 }
 
-// Weight is what a message costs as a counter counts. The zero weight is unknown.
+// Weight is what a message costs by an estimate. The zero weight is unknown.
 type Weight struct {
 	By     tokens.Counter
 	Tokens int64
 }
 
-// Weigh fills in the weights that are missing, so that a list which is kept need not be counted for every turn.
+// Weigh fills in the weights that are missing, so that a list which is kept need not be looked through for every turn. The list must be the caller's alone. What is
+// counted and not estimated is remembered by the counter itself.
 func Weigh(list []Message, by tokens.Counter) {
+	by = by.Rough()
 	for i := range list {
 		if w := &list[i].Weight; w.Tokens == 0 || w.By != by {
 			*w = Weight{By: by, Tokens: by.Message(list[i].Message)}

@@ -138,7 +138,7 @@ func (s *splitter) calls(list []Message, i int) (u unit, next int) {
 func (s *splitter) item(m Message, content json.RawMessage) item {
 	it := item{m: m.Message, sequence: m.Sequence, taint: m.Taint}
 	it.m.Content, it.m.Name = content, label(clean.Text(m.Name))
-	if m.Weight.By == s.in.Count && same(content, m.Content) {
+	if m.Weight.By == s.by && same(content, m.Content) {
 		it.cost = m.Weight.Tokens
 	}
 	return it

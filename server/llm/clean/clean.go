@@ -65,7 +65,7 @@ func has[T ~string | ~[]byte](s T) bool {
 		}
 		r, size := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))])) // a copy on the stack
 		i += size
-		if isEnd(fold(r)) && endsInToken(s[:i]) {
+		if isWideEnd(r) && endsInToken(s[:i]) {
 			return true
 		}
 	}
@@ -186,6 +186,15 @@ const longestListed = 24 // bytes of the listed tokens, without their brackets
 // isName reports whether a character can be part of a token's name.
 func isName(r rune) bool {
 	return r == '_' || r == '-' || r == ':' || r == '.' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r))
+}
+
+// isWideEnd is isEnd of what a character beyond ASCII reads as.
+func isWideEnd(r rune) bool {
+	switch r {
+	case 0x02C3, 0x1433, 0x203A, 0x227B, 0x276F, 0x27E6, 0x27E7, 0x27E9, 0x29FD, 0x3009, 0x3010, 0x3011, 0x3014, 0x3015, 0xFE65, 0xFF1E, 0xFF3B, 0xFF3D:
+		return true
+	}
+	return false
 }
 
 func isEnd(r rune) bool { return r == '>' || r == ']' || r == '[' }

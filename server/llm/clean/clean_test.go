@@ -24,6 +24,15 @@ var known = []string{
 	"<|start_of_role|>", "<|end_of_role|>", "<|im_middle|>", "<|vision_start|>", "<tool_call>", "</tool_response>", "[|user|]", "[|endofturn|]", "]~!b[", "]~b]", "[e~[", "<extra_id_1>", "<seed:bos>",
 }
 
+// TestWideEnds: the shortcut knows every character that reads as a closing bracket.
+func TestWideEnds(t *testing.T) {
+	for r := rune(utf8.RuneSelf); r <= utf8.MaxRune; r++ {
+		if isWideEnd(r) != isEnd(fold(r)) {
+			t.Errorf("%U", r)
+		}
+	}
+}
+
 // TestListed: the names that are listed are as short as is assumed.
 func TestListed(t *testing.T) {
 	for _, k := range known {

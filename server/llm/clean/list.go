@@ -125,6 +125,13 @@ func alikeLetter(r rune) rune {
 		return 'Y'
 	case 0x0396:
 		return 'Z'
+	}
+	return alikeSmall(r)
+}
+
+// alikeSmall is alikeLetter for small letters.
+func alikeSmall(r rune) rune {
+	switch r {
 	case 0x0430, 0x0251:
 		return 'a'
 	case 0x0441, 0x03F2:
