@@ -1,7 +1,7 @@
 // Follows one answer to its end: reads the stream, and when the connection is lost in its
 // middle, reads on from the last event seen, so that the text is what the server sent, once.
 
-import { type ChatChunk, textOf } from "./api.js";
+import { type ChatChunk, type ToolEvent, textOf } from "./api.js";
 import type { Client } from "./client.js";
 import { Failure, networkFailure } from "./failure.js";
 import { events } from "./sse.js";
@@ -10,6 +10,7 @@ export type Note = "length" | "filter";
 
 export interface Listener {
   delta(text: string): void;
+  tool(event: ToolEvent): void;
   /** The text so far does not hold: this is the whole of it. */
   replace(text: string): void;
   /** The connection is lost (true) or found again (false). */
@@ -87,6 +88,7 @@ export class Answer {
     }
     if (chunk.error) throw new AnswerFailure(chunk.error.code, chunk.error.message, chunk.error.request_id);
     const choice = chunk.choices?.[0];
+    if (chunk.clawless?.tool) this.#listener.tool(chunk.clawless.tool);
     if (choice?.delta?.content) this.#listener.delta(choice.delta.content);
     if (choice?.finish_reason === "length") this.#note = "length";
     if (choice?.finish_reason === "content_filter") this.#note = "filter";

@@ -64,8 +64,23 @@ export interface ErrorBody {
   request_id?: string;
 }
 
+/** What a tool of the server does in a turn; of the same call, a later one takes the place of an earlier one. */
+export interface ToolEvent {
+  id: string;
+  name: string;
+  status: "running" | "waiting" | "done" | "failed" | "denied";
+  ms?: number;
+  /** Why it failed or was denied. */
+  why?: string;
+  /** While it waits: what to approve, and what led to it. */
+  approval_id?: string;
+  arguments?: unknown;
+  taint?: { kind: string; source: string }[];
+}
+
 /** One `data:` frame of a streamed answer. */
 export interface ChatChunk {
+  clawless?: { tool?: ToolEvent };
   choices?: {
     index: number;
     delta: { role?: string; content?: string | null };

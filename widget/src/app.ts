@@ -46,6 +46,8 @@ class Widget implements App {
       send: (text) => this.send(text),
       stop: () => this.#conversation.stop(),
       retry: (m) => this.#conversation.retry(m),
+      approve: (m, tool, allow) => this.#conversation.approve(m, tool, allow),
+      asked: (text, prompt) => this.#asked(text, prompt),
       fresh: () => this.#fresh(),
       close: () => this.close(),
     });
@@ -171,6 +173,14 @@ class Widget implements App {
         this.#notice();
       },
     };
+  }
+
+  /** A question of the server: it is read out, and has the focus unless the visitor is writing; none has been answered. */
+  #asked(text: string, prompt?: HTMLElement): void {
+    const { field } = this.#panel.composer;
+    if (text) this.#panel.announcer.say(text);
+    if (!prompt) field.focus();
+    else if (this.#panel.isOpen && !field.value) prompt.focus();
   }
 
   #changed(m: Message): void {

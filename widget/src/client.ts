@@ -98,11 +98,12 @@ export class Client {
     return (await json<Session>(res)).id;
   }
 
-  /** Starts a turn. The same idempotency key never starts a second one. */
-  startTurn(session: string, text: string, idempotencyKey: string, signal: AbortSignal): Promise<Response> {
+  /** Starts a turn that answers a new text, or answers a message again. The same idempotency key never starts a second one. */
+  startTurn(session: string, turn: { text: string } | { regenerate: string }, idempotencyKey: string, signal: AbortSignal): Promise<Response> {
+    const ask = "text" in turn ? { messages: [{ role: "user", content: turn.text }] } : turn;
     return this.request("/v1/chat/completions", {
       method: "POST",
-      body: { model: "default", session_id: session, stream: true, messages: [{ role: "user", content: text }] },
+      body: { model: "default", session_id: session, stream: true, ...ask },
       headers: { Accept: "text/event-stream", "Clawless-Event-Ids": "1", "Idempotency-Key": idempotencyKey },
       signal,
     });
@@ -121,6 +122,11 @@ export class Client {
 
   async cancel(run: string): Promise<void> {
     await this.request(`/v1/runs/${run}/cancel`, { method: "POST" });
+  }
+
+  /** Says whether a call that waits for it may be made. */
+  async approve(run: string, approval_id: string, allow: boolean): Promise<void> {
+    await this.request(`/v1/runs/${run}/approve`, { method: "POST", body: { approval_id, decision: allow ? "approve" : "deny" } });
   }
 
   /** All messages of a conversation, oldest first, at most 2,000. */

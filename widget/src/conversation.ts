@@ -2,7 +2,7 @@
 // that is running. It knows neither the DOM nor the timers of a page; a Sink shows what happens.
 
 import { Answer, AnswerFailure, type Note } from "./answer.js";
-import { type SessionMessage, type WidgetSession, textOf } from "./api.js";
+import { type SessionMessage, type ToolEvent, type WidgetSession, textOf } from "./api.js";
 import type { Client } from "./client.js";
 import { Failure, networkFailure } from "./failure.js";
 import type { Environment, Message, Queued, Sink, State } from "./message.js";
@@ -72,7 +72,12 @@ export class Conversation {
       const text = textOf(m.content);
       if ((m.role !== "user" && m.role !== "assistant") || !text) continue;
       if (live && m.role === "assistant" && m.run_id === run) continue;
-      this.#add({ role: m.role, text, state: "done" });
+      const before = this.messages.at(-1);
+      // A turn that used tools is one answer here, however many messages the server kept of it.
+      if (before && m.role === "assistant" && before.role === m.role && m.run_id && before.run === m.run_id) {
+        before.text += "\n\n" + text;
+        this.#set(before, "done");
+      } else this.#add({ role: m.role, text, state: "done", id: m.id, run: m.run_id ?? "" });
     }
     const last = this.messages.at(-1);
     const asked = last?.role === "user" ? last : undefined;
@@ -81,7 +86,7 @@ export class Conversation {
     this.#queue = [];
     for (const q of queue.filter((q) => !mine.some((m) => m.key === q.key))) {
       // What reached the server before the reload has its bubble already.
-      if (q.sent && asked?.text === q.text) this.#queue.push(Object.assign(asked, q));
+      if ((q.sent || q.again) && asked?.text === q.text) this.#queue.push(Object.assign(asked, q));
       else this.#queue.push(this.#add({ ...q, role: "user", state: "queued" }));
     }
     this.#queue.push(...mine);
@@ -136,6 +141,7 @@ export class Conversation {
   /** Reads a run from its start. */
   #resume(answer: Message): Promise<boolean> {
     answer.text = "";
+    answer.tools = [];
     this.#set(answer, "waiting");
     return this.#run(answer, (_, reader) => reader.follow(answer.run!, this.#session!));
   }
@@ -171,8 +177,18 @@ export class Conversation {
   }
 
   #listener(answer: Message) {
+    let apart = ""; // what sets the text after a tool's work off from the text before it
     return {
+      tool: (event: ToolEvent) => {
+        const tools = (answer.tools ??= []);
+        const at = tools.findIndex((t) => t.id === event.id);
+        tools.splice(at < 0 ? tools.length : at, 1, event);
+        if (answer.text) apart = "\n\n";
+        this.#sink.changed(answer);
+      },
       delta: (text: string) => {
+        text = apart + text;
+        apart = "";
         answer.text += text;
         if (answer.state !== "streaming") this.#set(answer, "streaming");
         else this.#sink.text(answer, text);
@@ -192,7 +208,9 @@ export class Conversation {
         if (!this.#session) this.#remember(await this.#client.createSession("s-" + question.key, signal));
         question.sent = true;
         this.#saveQueue();
-        return await this.#client.startTurn(this.#session!, question.text, question.key!, signal);
+        if (question.again) question.id ||= await this.#asked(question.again, signal);
+        const { again, id, text } = question;
+        return await this.#client.startTurn(this.#session!, again && id ? { regenerate: id } : { text }, question.key!, signal);
       } catch (cause) {
         signal.throwIfAborted();
         if (!(cause instanceof Failure)) throw cause;
@@ -206,11 +224,18 @@ export class Conversation {
     }
   }
 
+  /** The id of the message that a run answers. */
+  async #asked(run: string, signal: AbortSignal): Promise<string | undefined> {
+    const all = await this.#client.messages(this.#session!, signal);
+    return all.filter((m) => m.role === "user" && m.run_id === run).pop()?.id;
+  }
+
   /** True when one more try can help at once. */
   #mend(cause: Failure, question: Message): boolean {
     if (cause.code === "not_found" && this.#session) {
       this.#remember(null); // The conversation is gone: go on in a new one.
       question.key = this.#env.newId();
+      question.again = question.id = undefined;
       return true;
     }
     return cause.isTransient && cause.status !== 429 && !cause.retryAfter;
@@ -226,7 +251,7 @@ export class Conversation {
     this.#set(answer, state);
   }
 
-  /** Tries a failed answer again: reads on if its run may still be there, else asks anew. */
+  /** Tries a failed answer again: reads on if its run may still be there, has the question answered again if there was a run, else asks anew. */
   retry(answer: Message): void {
     const { failure, question } = answer;
     if (!failure || !question || this.#turn) return;
@@ -237,11 +262,17 @@ export class Conversation {
     }
     // What our server refused is asked anew; a request whose outcome is unknown keeps its key.
     if (answer.run || !(failure.isNetwork || failure.code.startsWith("http_"))) question.key = this.#env.newId();
+    question.again ||= answer.run;
     this.#remove(answer);
     if (this.messages.at(-1) !== question) this.#toEnd(question);
     this.#queue.unshift(question);
     this.#saveQueue();
     void this.#pump();
+  }
+
+  /** Says whether the call of a tool may be made; the stream tells what becomes of it. */
+  approve(answer: Message, tool: ToolEvent, allow: boolean): Promise<void> {
+    return this.#client.approve(answer.run!, tool.approval_id!, allow);
   }
 
   /** Stops the running answer, on the server too; what was said so far stays. */
@@ -293,7 +324,7 @@ export class Conversation {
   }
 
   #saveQueue(): void {
-    this.#tab.update({ queue: this.#queue.map(({ text, key, sent }) => ({ text, key, sent }) as Queued) });
+    this.#tab.update({ queue: this.#queue.map(({ text, key, sent, again }) => ({ text, key, sent, again }) as Queued) });
   }
 
   #add(m: Message): Message {

@@ -33,10 +33,15 @@ export function frames(text: string[]): string[] {
   return all.map((data, i) => `id: ${i + 1}\ndata: ${data}\n\n`);
 }
 
+/** A frame that tells of a tool, and what a heartbeat looks like. */
+export function toolFrame(id: number, tool: object): string {
+  return `id: ${id}\ndata: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: null }], clawless: { model: "m", tool } })}\n\n`;
+}
+
 export class Backend {
   calls: Call[] = [];
   text = ["Hel", "lo ", "wörld ", "🎉"];
-  sessions = new Map<string, { role: string; content: string; run_id?: string }[]>();
+  sessions = new Map<string, { id?: string; role: string; content: string; run_id?: string }[]>();
   /** Overrides by "METHOD /path", each used as long as it is there. */
   routes: Record<string, Route> = {};
   #server: Server;
@@ -90,12 +95,14 @@ export class Backend {
     },
     "GET /v1/runs/ID": (call, res) => json(res, 200, { id: call.path.split("/")[3], status: "completed" }),
     "GET /v1/runs/ID/stream": (call, res) => stream(res, frames(this.text).slice(Number(call.headers["last-event-id"] ?? 0)).join("")),
+    "POST /v1/runs/ID/approve": (_, res) => json(res, 200, {}),
     "POST /v1/runs/ID/cancel": (_, res) => json(res, 200, {}),
   };
 
   /** Records the question of a turn. */
   accept(call: Call): void {
-    this.sessions.get(call.body.session_id)?.push({ role: "user", content: call.body.messages[0].content, run_id: "run_1" });
+    const said = this.sessions.get(call.body.session_id);
+    if (call.body.messages) said?.push({ id: `msg_${said.length + 1}`, role: "user", content: call.body.messages[0].content, run_id: "run_1" });
   }
 }
 

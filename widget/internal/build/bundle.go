@@ -34,6 +34,13 @@ func bundle(root string) (map[string][]byte, error) {
 	return map[string][]byte{chunk: app, "clawless.js": loader, "demo.html": demo}, nil
 }
 
+// markedRules are the names of marked's rules, which no other code uses: shorter ones do.
+const markedRules = `^([a-z]+(Regex|GlobalX?|Char|CharGlobal)|codeRemoveIndent|listInterruptsParagraph|indentCodeCompensation|beginningSpace|endingHash|startingSpaceChar|` +
+	`endingSpaceChar|endingSpaceTabChar|leadingSpaceTab|multipleSpaceGlobal|blankLine|doubleBlankLine|blockquoteStart|blockquoteSetextReplace2?|blockquoteMarkerWhitespace|` +
+	`nestedBlockMarker|listReplaceNesting|listIsTask|listReplaceTask|listTaskCheckbox|anyLine|hrefBrackets|tableDelimiter|tableAlignChars|tableRowBlankLine|tableAlign(Right|Center|Left)|` +
+	`inlineQueue|inRawBlock|linkEmitted|linkParenPossible|linkInText|infiniteLoopError|maskedSrc|lastPossible(EmStrong|Del)CloserIndex|(start|end)(ATag|PreScriptTag|AngleBracket)|unicodeAlphaNumeric|numericCharacterReference(OrAmpersand)?|findPipe|splitPipe|slashPipe|carriageReturn|spaceLine|notSpaceStart|` +
+	`endingNewline|nestedContainerMarkers|emStrong[LR]Delim(Ast|Und)?|anyPunctuation(OutsideCode)?|del[LR]Delim|blockSkip|reflinkSearch|(fences|heading|html|blockquote)BeginRegex|(listItem|nextBullet)Regex)$`
+
 func build(root, entry string, format api.Format, define map[string]string) ([]byte, error) {
 	options := api.BuildOptions{
 		AbsWorkingDir:     root,
@@ -48,6 +55,7 @@ func build(root, entry string, format api.Format, define map[string]string) ([]b
 		Platform:          api.PlatformBrowser,
 		Target:            api.ES2022,
 		Define:            define,
+		MangleProps:       markedRules,
 		Plugins:           []api.Plugin{cssAsText(), lexerOfMarked()},
 		Write:             false,
 	}
@@ -100,7 +108,44 @@ func lexerOnly(source string) (string, error) {
 	if !found || lexer == "" || !strings.Contains(before, lexer+"=class ") {
 		return "", errors.New("marked is no longer built as lexer first, renderer after")
 	}
-	return lexerOptions.Replace(before) + "export{" + lexer + " as Lexer};", nil
+	before, err := otherGrammars(lexerOptions.Replace(before))
+	if err != nil {
+		return "", err
+	}
+	return before + "export{" + lexer + " as Lexer};", nil
+}
+
+var (
+	blockGrammars  = regexp.MustCompile(`\{normal:(\w+),gfm:(\w+),pedantic:(\w+)\}`)
+	inlineGrammars = regexp.MustCompile(`\{normal:(\w+),gfm:(\w+),breaks:(\w+),pedantic:(\w+)\}`)
+	namedRegexp    = regexp.MustCompile(`(\w+):/(?:[^/\\\n\[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*,`)
+	rendererRules  = regexp.MustCompile(`^(pedanticHrefTitle|percentDecode|escape(Test|Replace)(NoEncode)?)$`)
+	ruleBuilder    = regexp.MustCompile(`\w+=(\w+)\(" \{0,3\}\(\?:</\?\(\?:tag`)
+)
+
+// otherGrammars leaves out the grammars that the options do not choose, and the expressions that nothing names.
+func otherGrammars(source string) (string, error) {
+	block, inline, build := blockGrammars.FindStringSubmatch(source), inlineGrammars.FindStringSubmatch(source), ruleBuilder.FindStringSubmatch(source)
+	if block == nil || inline == nil || build == nil {
+		return "", errors.New("marked no longer keeps its grammars side by side")
+	}
+	source = strings.Replace(source, block[0], "{gfm:"+block[2]+"}", 1)
+	source = strings.Replace(source, inline[0], "{gfm:"+inline[2]+"}", 1)
+	for _, name := range []string{block[3], inline[3], inline[4]} {
+		whole := regexp.MustCompile(`,` + regexp.QuoteMeta(name) + `=\{\.\.\.[\s\S]*?\}(,\w+=)`)
+		if !whole.MatchString(source) {
+			return "", fmt.Errorf("marked no longer defines its grammar %s as an object", name)
+		}
+		source = whole.ReplaceAllString(source, "$1")
+	}
+	// What made the expressions of those grammars alone may now go.
+	source = strings.ReplaceAll(source, "="+build[1]+"(", "=/* @__PURE__ */"+build[1]+"(")
+	return namedRegexp.ReplaceAllStringFunc(source, func(rule string) string {
+		if name, _, _ := strings.Cut(rule, ":"); rendererRules.MatchString(name) {
+			return ""
+		}
+		return rule
+	}), nil
 }
 
 // lexerOptions makes constants of the options that the widget never changes, so that the

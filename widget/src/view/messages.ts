@@ -5,16 +5,22 @@ import { MarkdownView } from "../markdown/view.js";
 import type { Message } from "../message.js";
 import { h, icon } from "./dom.js";
 import { Follower } from "./scroll.js";
+import { type ToolEvents, showTools } from "./tools.js";
 
 /** Text is painted at most 25 times a second, and less often when painting is slow. */
 const paintEveryMs = 40;
 
 interface Row {
   element: HTMLElement;
+  tools: HTMLElement;
   body: HTMLElement;
   foot: HTMLElement;
   view: MarkdownView | null;
   shown: string;
+}
+
+export interface MessageEvents extends ToolEvents {
+  retry(m: Message): void;
 }
 
 /** The list of messages. */
@@ -30,11 +36,11 @@ export class Messages {
   #pause = paintEveryMs;
 
   readonly #strings: Strings;
-  readonly #retry: (m: Message) => void;
+  readonly #events: MessageEvents;
 
-  constructor(strings: Strings, greeting: HTMLElement, retry: (m: Message) => void) {
+  constructor(strings: Strings, greeting: HTMLElement, events: MessageEvents) {
     this.#strings = strings;
-    this.#retry = retry;
+    this.#events = events;
     this.#painter = new Painter(document, strings);
     this.list = h(
       "div",
@@ -48,9 +54,10 @@ export class Messages {
   add(m: Message): void {
     const user = m.role === "user";
     const body = h("div", { class: "body", dir: "auto" });
+    const tools = h("div");
     const foot = h("div", { class: "foot" });
-    const element = h("div", { class: "row " + m.role }, h("span", { class: "hidden" }, (user ? this.#strings.you : this.#strings.assistant) + ": "), body, foot);
-    const row: Row = { element, body, foot, view: null, shown: "" };
+    const element = h("div", { class: "row " + m.role }, h("span", { class: "hidden" }, (user ? this.#strings.you : this.#strings.assistant) + ": "), tools, body, foot);
+    const row: Row = { element, tools, body, foot, view: null, shown: "" };
     this.#rows.set(m, row);
     this.list.append(element);
     this.change(m);
@@ -115,6 +122,7 @@ export class Messages {
       row.element.setAttribute("aria-busy", String(!ended));
     }
     row.foot.replaceChildren(...this.#foot(m));
+    showTools(this.#strings, row.tools, m, this.#events);
     this.#follower.update();
   }
 
@@ -122,7 +130,7 @@ export class Messages {
   #foot(m: Message): Node[] {
     const s = this.#strings;
     if (m.state === "failed") return [this.#errorRow(m)];
-    if (m.state === "waiting") return [typing(s.writing)];
+    if (m.state === "waiting") return m.tools?.some((t) => t.status === "waiting") ? [] : [typing(s.writing)];
     if (m.state === "queued") return [h("p", { class: "note" }, s.queued)];
     if (m.role === "user") return [];
     const note = m.state === "stopped" ? s.stopped : m.note === "length" ? s.cutShort : m.note === "filter" ? s.filtered : "";
@@ -131,7 +139,7 @@ export class Messages {
 
   #errorRow(m: Message): HTMLElement {
     const f = m.failure!;
-    return errorRow(this.#strings, this.#strings[causeOf(f)], f.retryAfter, f.status >= 500 ? f.requestId : "", () => this.#retry(m));
+    return errorRow(this.#strings, this.#strings[causeOf(f)], f.retryAfter, f.status >= 500 ? f.requestId : "", () => this.#events.retry(m));
   }
 
   /** The text of an answer as it is read out. */

@@ -1,14 +1,12 @@
 import type { Config } from "../config.js";
-import type { Message } from "../message.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { h, icon } from "./dom.js";
-import { Messages } from "./messages.js";
+import { type MessageEvents, Messages } from "./messages.js";
 
-export interface PanelEvents {
+export interface PanelEvents extends MessageEvents {
   send(text: string): void;
   stop(): void;
-  retry(m: Message): void;
   fresh(): void;
   close(): void;
 }
@@ -32,7 +30,7 @@ export class Panel {
     const s = config.strings;
     this.#title = h("h2", { id: "title", dir: "auto" }, s.title);
     this.#greeting = h("p", { class: "greeting", dir: "auto" }, s.greeting);
-    this.messages = new Messages(s, this.#greeting, (m) => events.retry(m));
+    this.messages = new Messages(s, this.#greeting, events);
     this.composer = new Composer(s, events);
     const header = h(
       "header",
