@@ -177,10 +177,11 @@ func TestProviderPanics(t *testing.T) {
 			func(f *flight) { _, _ = b.complete(b.ctx, f) },
 			func(f *flight) {
 				o, err := b.open(b.ctx, f)
-				if err != nil {
-					return
+				if fault.Is(err, fault.Internal) && early { // another goroutine waits for the first chunk, and a panic there would end the server
+					panic(err)
 				}
 				defer o.stop()
+				_, _, _ = o.next()
 				_, _, _ = o.next()
 			},
 		} {
@@ -242,6 +243,47 @@ func (s slow) Stream(ctx context.Context, call *router.Call) iter.Seq2[llm.Chunk
 		if yield(llm.Chunk{Text: "word"}, nil) {
 			<-ctx.Done()
 			yield(llm.Chunk{}, &llm.Error{Class: llm.ClassCanceled, Provider: "lab", Err: ctx.Err()})
+		}
+	}
+}
+
+// TestSilence: a stream whose provider thinks for long begins without it, and what comes then is the same; a provider that fails late is told in the stream.
+func TestSilence(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		ahead := make(chan struct{})
+		b := newBench(t, func(yield func(llm.Chunk, error) bool) {
+			<-ahead
+			if fails {
+				yield(llm.Chunk{}, &llm.Error{Class: llm.ClassOverloaded, Provider: "lab"})
+				return
+			}
+			_ = yield(llm.Chunk{Text: "late"}, nil) && yield(llm.Chunk{FinishReason: llm.FinishStop}, nil)
+		})
+		b.patience = time.Millisecond
+		f, err := b.stateless(b.ctx, b.ask(t, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := b.open(b.ctx, f)
+		if err != nil || o.pending == nil {
+			t.Fatalf("%+v, %v", o, err)
+		}
+		close(ahead)
+		said := ""
+		for {
+			chunk, err, ok := o.next()
+			if !ok {
+				break
+			}
+			if said += chunk.Text; (err != nil) != fails {
+				t.Errorf("%v", err)
+			}
+		}
+		if o.stop(); said != map[bool]string{false: "late", true: ""}[fails] {
+			t.Errorf("%q", said)
+		}
+		if u := b.month(t); u.Reserved != 0 || len(b.Holders()) != 0 {
+			t.Errorf("%+v", u)
 		}
 	}
 }

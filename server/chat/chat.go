@@ -23,6 +23,7 @@ import (
 	"github.com/clawless/clawless/server/llm/score"
 	"github.com/clawless/clawless/server/quotas"
 	"github.com/clawless/clawless/server/runs"
+	"github.com/clawless/clawless/server/sse"
 	"github.com/clawless/clawless/server/tenants"
 )
 
@@ -62,6 +63,8 @@ type Chat struct {
 	opts    Options
 	planner *plan.Planner
 	engine  *engine.Engine
+
+	patience time.Duration // with a stream's first chunk, after which its reader hears that it is still under way
 }
 
 // New makes the use case. Drain ends what it has under way.
@@ -81,7 +84,7 @@ func New(d *db.DB, m Models, hub *runs.Hub, o Options) *Chat {
 	if o.Rules == nil {
 		o.Rules = func() policy.Rules { return policy.Rules{} }
 	}
-	c := &Chat{db: d, models: m, opts: o}
+	c := &Chat{db: d, models: m, opts: o, patience: sse.BeatEvery}
 	c.engine = &engine.Engine{DB: d, Models: m, Prices: o.Prices, Log: o.Log, Debts: arrears.New(d, o.Log), Answers: answers.New(), Settled: o.Settled,
 		SettleLimit: 10 * time.Second, TurnLimit: o.TurnLimit}
 	c.planner = &plan.Planner{Models: m, Default: o.DefaultModel, Rules: o.Rules, TierModels: o.TierModels, Vendor: o.Vendor, Shares: policy.NewShares(score.Threshold), Left: c.left}

@@ -61,8 +61,9 @@ func (c *Chat) Ask(ctx context.Context, r *dialect.Request) (*Reply, error) {
 	}
 	reply.stop = o.stop
 	reply.chunks = func(yield func(llm.Chunk, error) bool) {
-		for chunk, err, ok := o.first, error(nil), true; ok; chunk, err, ok = o.next() {
-			if !yield(chunk, err) {
+		for {
+			chunk, err, ok := o.next()
+			if !ok || !yield(chunk, err) {
 				return
 			}
 		}
@@ -80,14 +81,9 @@ func (c *Chat) askSession(ctx context.Context, r *dialect.Request) (*Reply, erro
 		return nil, err
 	}
 	if r.Stream {
-		first, err := live.Log.First(ctx)
-		if err != nil {
+		if err := c.begun(ctx, live); err != nil {
 			return nil, err
 		}
-		if first.Kind == runs.Failure {
-			return nil, first.Err
-		}
-		nameModel(ctx, first)
 	}
 	api.SetHeader(ctx, "Clawless-Run-Id", live.Run.ID)
 	a := dialect.NewAnswer(live.Run.ID, live.Run.Model, time.Now())

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"github.com/clawless/clawless/server/chat/engine"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -79,12 +80,21 @@ func (r Routes) create(ctx context.Context, in *chatIn) (*chatOut, error) {
 // pump writes a stateless answer's frames until it ends or the reader is gone; leaving cancels the provider.
 func pump(ctx context.Context, out *sse.Writer, k *engine.Call, o *opened, includeUsage bool) {
 	var failed error
+	var newest atomic.Pointer[[]byte]
 	write := func(b []byte) {
 		if failed == nil {
 			failed = out.Data(0, b)
+			newest.Store(&b)
 		}
 	}
-	k.Answer.Frames(o.first, write)
+	waiting := k.Answer.BeatFrame()
+	defer out.Close()
+	out.Beat(sse.BeatEvery, func() []byte {
+		if b := newest.Load(); b != nil {
+			return runs.BeatOf(*b)
+		}
+		return waiting
+	})
 	for failed == nil {
 		chunk, err, ok := o.next()
 		if err != nil {
@@ -116,18 +126,30 @@ func (r Routes) session(ctx context.Context, req *dialect.Request, withIDs bool)
 	if !req.Stream {
 		return whole(ctx, live)
 	}
-	first, err := live.Log.First(ctx)
-	if err != nil {
+	if err := r.Chat.begun(ctx, live); err != nil {
 		return nil, err
 	}
-	if first.Kind == runs.Failure {
-		return nil, first.Err
-	}
-	nameModel(ctx, first)
 	return &chatOut{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
 		runs.Follow(ctx, w, live, 0, r.Chat.opts.WriteTimeout, withIDs, req.IncludeUsage)
 	}}, nil
+}
+
+// begun waits for a run's first event, whose failure keeps its own status, but not until readers and proxies take the silence for an end.
+func (c *Chat) begun(ctx context.Context, live *runs.Live) error {
+	wait, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	first, err := live.Log.First(wait)
+	switch {
+	case err != nil && ctx.Err() == nil && wait.Err() != nil:
+		return nil
+	case err != nil:
+		return err
+	case first.Kind == runs.Failure:
+		return first.Err
+	}
+	nameModel(ctx, first)
+	return nil
 }
 
 // whole waits for the run's end and returns its answer as one body.

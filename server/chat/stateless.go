@@ -2,7 +2,9 @@ package chat
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -103,37 +105,80 @@ func (c *Chat) complete(ctx context.Context, f *flight) (dialect.ChatCompletion,
 	return f.Answer.Body(f.Input()), nil
 }
 
-// opened is a stream whose first chunk has come, so that its status can be sent. stop must be called.
+// opened is a stream that has begun: its first chunk has come, or is waited for so long that its reader should hear something. stop must be called.
 type opened struct {
-	first llm.Chunk
-	next  func() (llm.Chunk, error, bool)
-	stop  func()
+	pending <-chan pulled // gives the first chunk, where it has not come yet; nil otherwise
+	first   pulled
+	pull    func() (llm.Chunk, error, bool)
+	stop    func()
 }
 
-// open starts a stateless stream and waits for its first chunk; a failure before it keeps its own status.
+// pulled is one step of a stream.
+type pulled struct {
+	chunk llm.Chunk
+	err   error
+	ok    bool
+}
+
+// next is the stream's next step, the first one first.
+func (o *opened) next() (llm.Chunk, error, bool) {
+	if o.pending != nil {
+		o.first, o.pending = <-o.pending, nil
+	}
+	if p := o.first; p.ok || p.err != nil {
+		o.first = pulled{}
+		return p.chunk, p.err, true
+	}
+	return o.pull()
+}
+
+// open starts a stateless stream and waits for its first chunk, whose failure keeps its own status. One that does not come before readers and proxies take the silence
+// for an end is waited for by the stream itself, which then has status 200.
 func (c *Chat) open(ctx context.Context, f *flight) (*opened, error) {
 	if !f.Keeps() {
 		f.Answer.Brief()
 	}
-	next, stop := iter.Pull2(c.engine.Metered(f.ctx, f.Call))
-	o := &opened{next: next, stop: func() {
+	pull, stop := iter.Pull2(c.engine.Metered(f.ctx, f.Call))
+	first := make(chan pulled, 1)
+	o := &opened{pull: pull}
+	o.stop = func() {
 		defer f.end()
+		if o.pending != nil { // it ends with the call
+			f.end()
+			<-o.pending
+		}
 		stop()
-	}}
-	whole := false
+	}
+	go func() { first <- c.begin(f, pull) }()
+	late := time.NewTimer(c.patience)
+	defer late.Stop()
+	select {
+	case o.first = <-first:
+	case <-late.C:
+		o.pending = first
+		return o, nil
+	}
+	f.Headers(ctx)
+	if p := &o.first; p.err == nil && !p.ok {
+		p.err = noAnswer()
+	}
+	if o.first.err != nil {
+		o.stop()
+		return nil, o.first.err
+	}
+	return o, nil
+}
+
+func noAnswer() error { return fault.New(fault.StreamBroken, "the provider sent no answer; ask again") }
+
+// begin pulls the first chunk. A panic of the provider's driver ends this call and nothing else.
+func (c *Chat) begin(f *flight, pull func() (llm.Chunk, error, bool)) (p pulled) {
 	defer func() {
-		f.Headers(ctx)
-		if !whole { // a panic of the provider comes up here too
-			o.stop()
+		if r := recover(); r != nil {
+			c.opts.Log.Error("panic in a call", "request_id", f.RequestID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			p = pulled{err: engine.Internal()}
 		}
 	}()
-	chunk, err, ok := next()
-	if err == nil && !ok {
-		err = fault.New(fault.StreamBroken, "the provider sent no answer; ask again")
-	}
-	if err != nil {
-		return nil, err
-	}
-	o.first, whole = chunk, true
-	return o, nil
+	p.chunk, p.err, p.ok = pull()
+	return p
 }

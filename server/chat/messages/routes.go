@@ -89,7 +89,10 @@ func (r Routes) ask(ctx context.Context, in *askIn) (*askOut, error) {
 		return &askOut{Body: func(hc huma.Context) {
 			defer reply.Close()
 			_, w := humago.Unwrap(hc)
-			stream(ctx, sse.Start(w, r.WriteTimeout), reply.Answer, reply.Input, reply.Chunks())
+			out := sse.Start(w, r.WriteTimeout)
+			defer out.Close()
+			out.BeatEvent(sse.BeatEvery, "ping", func() []byte { return []byte(`{"type":"ping"}`) })
+			stream(ctx, out, reply.Answer, reply.Input, reply.Chunks())
 		}}, nil
 	}
 	defer reply.Close()
