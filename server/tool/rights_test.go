@@ -6,7 +6,14 @@ import (
 	"testing"
 )
 
-func TestRightsNameTheLayer(t *testing.T) {
+type layerCase struct {
+	name   string
+	rights Rights
+	tool   string
+	layer  string // empty: allowed
+}
+
+func layerCases() []layerCase {
 	all := []string{"*"}
 	open := func(change func(*Rights)) Rights {
 		r := Rights{Scope: true, Tenant: all}
@@ -14,12 +21,7 @@ func TestRightsNameTheLayer(t *testing.T) {
 		return r
 	}
 	request := func(patterns ...string) *[]string { return &patterns }
-	for _, c := range []struct {
-		name   string
-		rights Rights
-		tool   string
-		layer  string // empty: allowed
-	}{
+	return []layerCase{
 		{"everything open", open(func(*Rights) {}), "file_read", ""},
 		{"zero rights", Rights{}, "file_read", LayerKeyScope},
 		{"no scope", open(func(r *Rights) { r.Scope = false }), "file_read", LayerKeyScope},
@@ -55,7 +57,11 @@ func TestRightsNameTheLayer(t *testing.T) {
 		{"request names another", open(func(r *Rights) { r.Request = request("time_now") }), "file_read", LayerRequest},
 		{"a request cannot widen the session", open(func(r *Rights) { r.Session = &Narrowing{Deny: all}; r.Request = request("*") }), "file_read", LayerSession},
 		{"a request cannot widen the tenant", open(func(r *Rights) { r.Tenant = nil; r.Request = request("*") }), "file_read", LayerTenant},
-	} {
+	}
+}
+
+func TestRightsNameTheLayer(t *testing.T) {
+	for _, c := range layerCases() {
 		t.Run(c.name, func(t *testing.T) {
 			d := c.rights.Decide(c.tool)
 			if d.Allowed != (c.layer == "") || d.Layer != c.layer {
