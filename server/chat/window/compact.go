@@ -105,7 +105,7 @@ func prompt(summary string, lines []line, window int64) []llm.Message {
 		head = "Summary of what came before:\n" + fenced(summary) + "\n\n"
 	}
 	room -= by.Count(head)
-	body := ""
+	var body string
 	for keep := keepEnds; ; keep /= 2 {
 		texts, costs := rendered(lines, keep)
 		from, left := len(texts), room

@@ -32,7 +32,7 @@ var rules = []rule{
 		"https://github.com/smallmain/vscode-unify-chat-provider/issues/249, https://github.com/0xPlaygrounds/rig/pull/1130, https://github.com/tailcallhq/forgecode/issues/1872", endsAsked},
 	{"calls-answered", "OpenAI: An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'; " +
 		"Anthropic: `tool_use` ids were found without `tool_result` blocks immediately after", "https://github.com/BerriAI/litellm/issues/10083, https://github.com/anthropics/claude-code/issues/1686", callsAnswered},
-	{"results-called-for", "OpenAI: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'; Anthropic: unexpected `tool_use_id` found in `tool_result` blocks",
+	{"results-called-for", "OpenAI: messages with role 'tool' must be a response to a preceding message with 'tool_calls'; Anthropic: unexpected `tool_use_id` found in `tool_result` blocks",
 		"https://github.com/miurla/morphic/issues/136, https://github.com/decocms/studio/issues/1803", resultsCalledFor},
 	{"one-result-a-call", "Anthropic: each tool_use must have a single result. Found multiple `tool_result` blocks with id", "https://github.com/vectorize-io/hindsight/pull/4250", oneResult},
 	{"ids-differ", "Anthropic: `tool_use` ids must be unique", "https://github.com/CherryHQ/cherry-studio/issues/14128", idsDiffer},
