@@ -32,17 +32,14 @@ const (
 )
 
 // view is one setting's statements: the sessions, and how many there are, which is counted up to a limit.
-type view struct {
-	list, count db.ScopedStatement
-	keyed       bool // they take :key
-}
+type view struct{ list, count db.ScopedStatement }
 
 var views = map[string]view{
-	Self:     {db.Scoped("peers.list_self", near+shown+ofRelated+newest), db.Scoped("peers.count_self", near+number+ofRelated+least), true},
-	Tree:     {db.Scoped("peers.list_tree", tree+shown+ofRelated+newest), db.Scoped("peers.count_tree", tree+number+ofRelated+least), true},
-	User:     {db.Scoped("peers.list_user", shown+ofUser+newest), db.Scoped("peers.count_user", number+ofUser+least), true},
-	nobody:   {db.Scoped("peers.list_nobody", shown+ofNobody+newest), db.Scoped("peers.count_nobody", number+ofNobody+least), false},
-	Everyone: {db.Scoped("peers.list_all", shown+ofAll+newest), db.Scoped("peers.count_all", number+ofAll+least), false},
+	Self:     {db.Scoped("peers.list_self", near+shown+ofRelated+newest), db.Scoped("peers.count_self", near+number+ofRelated+least)},
+	Tree:     {db.Scoped("peers.list_tree", tree+shown+ofRelated+newest), db.Scoped("peers.count_tree", tree+number+ofRelated+least)},
+	User:     {db.Scoped("peers.list_user", shown+ofUser+newest), db.Scoped("peers.count_user", number+ofUser+least)},
+	nobody:   {db.Scoped("peers.list_nobody", shown+ofNobody+newest), db.Scoped("peers.count_nobody", number+ofNobody+least)},
+	Everyone: {db.Scoped("peers.list_all", shown+ofAll+newest), db.Scoped("peers.count_all", number+ofAll+least)},
 }
 
 var (
