@@ -175,19 +175,20 @@ func TestTheCLibrarysResolver(t *testing.T) {
 	c := &canary{}
 	port := c.listen(t, "[::]:0")
 	guarded, open := Client(Options{}), Client(Options{Allow: netip.Addr.IsLoopback})
-	reached := 0
+	var reached int64
 	for _, host := range []string{"127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.01", "0x7f.0x0.0x0.0x1", "127.0.0.1", "localhost"} {
 		if _, err := get(guarded, "http://"+host+":"+port+"/"); err == nil || !isRefusal(err) {
 			t.Errorf("%s: %v", host, err)
 		}
-		if n := c.hits.Load(); n != int64(reached) {
+		if c.hits.Load() != reached {
 			t.Fatalf("%s reached the canary", host)
 		}
-		if text, err := get(open, "http://"+host+":"+port+"/"); err == nil && text == "canary" {
-			reached++
-		}
+		_, _ = get(open, "http://"+host+":"+port+"/") // not every C library knows every form
 		open.CloseIdleConnections()
-		reached = int(c.hits.Load())
+		reached = c.hits.Load()
+	}
+	if reached < 5 {
+		t.Errorf("only %d forms lead to the canary when nothing guards it", reached)
 	}
 	t.Logf("%d forms lead to the canary when nothing guards it", reached)
 }

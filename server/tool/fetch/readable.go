@@ -26,12 +26,8 @@ const (
 
 // readable makes Markdown of a page: what people read of it, without what browsers need.
 func readable(text string, address *url.URL) (title, markdown string, err error) {
-	if isHuge(text) {
-		title, markdown = plain(text)
-		return title, markdown, nil
-	}
-	doc, err := html.Parse(strings.NewReader(text))
-	if err != nil { // it is nested deeper than the parser goes
+	doc := tree(text)
+	if doc == nil {
 		title, markdown = plain(text)
 		return title, markdown, nil
 	}
@@ -52,6 +48,18 @@ var (
 	hide = strings.NewReplacer("<", "\uE0F1", ">", "\uE0F2")
 	show = strings.NewReplacer("\uE0F1", "<", "\uE0F2", ">")
 )
+
+// tree reads a page; nil when it has too many elements for that, or they are nested deeper than the parser goes.
+func tree(text string) *html.Node {
+	if isHuge(text) {
+		return nil
+	}
+	doc, err := html.Parse(strings.NewReader(text))
+	if err != nil {
+		return nil
+	}
+	return doc
+}
 
 var blank = regexp.MustCompile(`\n[ \t]*\n(?:[ \t]*\n)+`)
 

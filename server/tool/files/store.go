@@ -99,7 +99,7 @@ func (s *Store) open(owner string, made bool) (*os.Root, error) {
 	if err != nil {
 		return nil, plain(err)
 	}
-	defer base.Close()
+	defer func() { _ = base.Close() }()
 	if made {
 		if err := base.MkdirAll(owner, 0o700); err != nil {
 			return nil, plain(err)
@@ -139,7 +139,7 @@ func (s *Store) Read(tenantID, user, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	return s.read(root, name)
 }
 
@@ -195,7 +195,7 @@ func (s *Store) List(tenantID, user, inside string) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	return walk(root, cmp.Or(inside, "."), nil)
 }
 

@@ -44,7 +44,7 @@ func (s *Store) Write(ctx context.Context, tenantID, user, name string, content 
 	if err != nil {
 		return Info{}, Usage{}, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	return s.write(root, name, content, mode, quota)
 }
 
@@ -168,7 +168,7 @@ func (s *Store) count(in string) (Usage, error) {
 	if err != nil {
 		return Usage{}, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	list, err := walk(root, ".", nil)
 	return sum(list), err
 }
@@ -206,6 +206,6 @@ func (s *Store) erase(in string) (Usage, error) {
 	if err != nil {
 		return Usage{}, plain(err)
 	}
-	defer base.Close()
+	defer func() { _ = base.Close() }()
 	return u, plain(base.RemoveAll(in))
 }
