@@ -53,6 +53,7 @@ type reply struct {
 	fails  string        // code of an error frame after the pieces
 	hold   chan struct{} // before the last piece the run waits for this, or for its cancellation
 	expire bool          // the token is taken back before the first attempt
+	tools  []string      // events of tools before the pieces; after one that waits the run waits for a decision, and is done or denied
 }
 
 type message struct {
@@ -69,6 +70,7 @@ type scriptedRun struct {
 	status      string
 	grown       chan struct{} // closed when events or status change
 	cancel      chan struct{}
+	decided     chan string
 	cuts        []int
 }
 
@@ -90,6 +92,7 @@ func newScripted(t *testing.T, origin string) *scripted {
 	mux.HandleFunc("POST /v1/chat/completions", s.visitor(s.chat))
 	mux.HandleFunc("GET /v1/runs/{id}", s.visitor(s.run))
 	mux.HandleFunc("GET /v1/runs/{id}/stream", s.visitor(s.stream))
+	mux.HandleFunc("POST /v1/runs/{id}/approve", s.visitor(s.approve))
 	mux.HandleFunc("POST /v1/runs/{id}/cancel", s.visitor(s.cancel))
 	s.server = httptest.NewServer(s.cors(mux))
 	t.Cleanup(s.server.Close)
@@ -236,14 +239,20 @@ func (s *scripted) chat(w http.ResponseWriter, r *http.Request) {
 		Session  string    `json:"session_id"`
 		Stream   bool      `json:"stream"`
 		Messages []message `json:"messages"`
+		Again    string    `json:"regenerate"`
 	}
 	key := r.Header.Get("Idempotency-Key")
-	if json.NewDecoder(r.Body).Decode(&in) != nil || in.Model != "default" || !in.Stream || len(in.Messages) != 1 || key == "" || r.Header.Get("Clawless-Event-Ids") != "1" {
+	if json.NewDecoder(r.Body).Decode(&in) != nil || in.Model != "default" || !in.Stream || (len(in.Messages) == 1) == (in.Again != "") || key == "" || r.Header.Get("Clawless-Event-Ids") != "1" {
 		fail(w, 400, "invalid_request")
 		return
 	}
-	text := in.Messages[0].Content
 	s.mu.Lock()
+	text := ""
+	for _, m := range append(s.sessions[in.Session], in.Messages...) {
+		if m.ID == in.Again {
+			text = m.Content
+		}
+	}
 	re, known := s.replies[text]
 	if !known {
 		re = reply{pieces: []string{"You said: ", text}}
@@ -266,9 +275,11 @@ func (s *scripted) chat(w http.ResponseWriter, r *http.Request) {
 	}
 	run := s.byKey[key]
 	if run == nil {
-		run = &scriptedRun{id: fmt.Sprintf("run_%d", len(s.runs)+1), session: in.Session, status: "running", grown: make(chan struct{}), cancel: make(chan struct{}), cuts: re.cuts}
+		run = &scriptedRun{id: fmt.Sprintf("run_%d", len(s.runs)+1), session: in.Session, status: "running", grown: make(chan struct{}), cancel: make(chan struct{}), decided: make(chan string, 1), cuts: re.cuts}
 		s.runs[run.id], s.byKey[key] = run, run
-		s.sessions[in.Session] = append(s.sessions[in.Session], message{"user", text, run.id, "msg_" + run.id + "u"})
+		if in.Again == "" {
+			s.sessions[in.Session] = append(s.sessions[in.Session], message{"user", text, run.id, "msg_" + run.id + "u"})
+		}
 		go s.produce(run, re)
 	}
 	s.mu.Unlock()
@@ -279,6 +290,17 @@ func (s *scripted) chat(w http.ResponseWriter, r *http.Request) {
 func (s *scripted) produce(run *scriptedRun, re reply) {
 	text, last := "", `"stop"`
 	run.add(chunk("", "null"), "running")
+	for _, event := range re.tools {
+		run.add(toolChunk(event), "running")
+		if !strings.Contains(event, `"waiting"`) {
+			continue
+		}
+		status := `"done","ms":12`
+		if <-run.decided != "approve" {
+			status = `"denied","why":"a person said no"`
+		}
+		run.add(toolChunk(strings.Replace(event, `"waiting"`, status, 1)), "running")
+	}
 	for i, piece := range re.pieces {
 		if re.hold != nil && i == len(re.pieces)-1 {
 			select {
@@ -310,6 +332,11 @@ func (s *scripted) record(run *scriptedRun, text string) {
 func chunk(content, finish string) string {
 	text, _ := json.Marshal(content)
 	return fmt.Sprintf(`{"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":%s},"finish_reason":%s}]}`, text, finish)
+}
+
+// toolChunk tells of a tool, beside an empty delta.
+func toolChunk(event string) string {
+	return `{"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":null}],"clawless":{"model":"m","tool":` + event + `}}`
 }
 
 func (r *scriptedRun) add(event, status string) {
@@ -379,6 +406,22 @@ func (s *scripted) stream(w http.ResponseWriter, r *http.Request) {
 	after, _ := strconv.Atoi(r.Header.Get("Last-Event-ID"))
 	if run := s.find(w, r); run != nil {
 		run.serve(r.Context(), w, after)
+	}
+}
+
+func (s *scripted) approve(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		ApprovalID string `json:"approval_id"`
+		Decision   string `json:"decision"`
+	}
+	run := s.find(w, r)
+	switch {
+	case run == nil:
+	case json.NewDecoder(r.Body).Decode(&in) != nil || in.ApprovalID != "apr_1":
+		fail(w, 409, "conflict")
+	default:
+		run.decided <- in.Decision
+		answer(w, 200, map[string]any{"id": in.ApprovalID})
 	}
 }
 

@@ -108,15 +108,23 @@ func (p *Page) did(d did) tea.Cmd {
 		p.add(newFailure(d.err, "nothing was changed"))
 	case d.action.Kind == kit.Reset:
 		p.before, p.asked, p.taken, p.undone = p.asked, "", false, false
-		p.add(newDivider("reset: the model no longer sees what is above; /undo takes that back"))
+		p.mark("reset", "the model no longer sees what is above; /undo takes that back")
 	case d.action.Kind == kit.Undo:
 		p.asked, p.taken = p.before, p.before != ""
-		p.add(newDivider("the conversation before the reset goes on"))
+		p.mark("reset undone", "the conversation before it goes on")
 	case d.action.Kind == kit.Fork:
 		p.session = kit.Line(d.session.ID)
-		p.add(newDivider("a copy goes on from here; /sessions has the other one"))
+		p.mark("copy", "it goes on from here; /sessions has the other one")
 	}
 	return p.next()
+}
+
+// mark sets off what comes from what was, and says why.
+func (p *Page) mark(title, text string) {
+	p.add(newDivider(title))
+	note := newNote(text, kit.Muted)
+	note.gap = false
+	p.add(note)
 }
 
 // change is a command that needs a session at rest.
@@ -192,7 +200,11 @@ func (p *Page) callLines() []string {
 		if p.answering {
 			ask = "  telling the server"
 		}
-		lines = append(lines, p.th.Cut(p.th.Style(kit.Bold, "May "+kit.Line(c.Name)+" run?")+p.th.Style(kit.Accent, ask), p.textWidth()))
+		question := p.th.Cut("May "+kit.Line(c.Name)+" run?", p.textWidth())
+		if kit.Width(question+ask) <= p.textWidth() {
+			return append(lines, p.th.Style(kit.Bold, question)+p.th.Style(kit.Accent, ask))
+		}
+		lines = append(lines, p.th.Style(kit.Bold, question), p.th.Style(kit.Accent, p.th.Cut(ask, p.textWidth())))
 	}
 	return lines
 }

@@ -86,6 +86,17 @@ func TestTypingAheadApprovesNothing(t *testing.T) {
 	}
 }
 
+func TestTheKeysFitANarrowScreen(t *testing.T) {
+	b := script()
+	b.Waits, b.Decided = waits(), make(chan bool)
+	l := newLoop(t, b)
+	l.p.Resize(40, 12)
+	l.press("go", "enter")
+	l.shows("May file_write␛[2J run?\n  y allows · n or esc denies\n")
+	l.press("esc") // at once: a no is never too early
+	l.idle()
+}
+
 func TestCallsThatRunAreLive(t *testing.T) {
 	b := script()
 	b.Gate = make(chan struct{})
@@ -140,6 +151,9 @@ func TestCommandsOfTheSession(t *testing.T) {
 	l.idle()
 	l.press("/regenerate", "enter")
 	l.shows("there is no message to answer again")
+	if got := l.pending(); !strings.Contains(got, "── reset ──") || !strings.Contains(got, "\nthe model no longer sees what is above; /undo takes that back") {
+		t.Errorf("pending is %q", got)
+	}
 	l.press("/undo", "enter")
 	l.idle()
 	l.press("/fork", "enter")

@@ -180,7 +180,10 @@ class Widget implements App {
     const { field } = this.#panel.composer;
     if (text) this.#panel.announcer.say(text);
     if (!prompt) field.focus();
-    else if (this.#panel.isOpen && !field.value) prompt.focus();
+    else {
+      this.#panel.messages.shown(); // its buttons are at its end
+      if (this.#panel.isOpen && !field.value) prompt.focus({ preventScroll: true });
+    }
   }
 
   #changed(m: Message): void {

@@ -42,6 +42,7 @@ function rest({ ms, why }: ToolEvent): string {
 function prompt(s: Strings, title: string, m: Message, t: ToolEvent, events: ToolEvents): HTMLElement {
   const said = h("p", { class: "note" });
   const decide = (allow: boolean) => () => {
+    box.focus(); // a button that is disabled loses the focus to the page
     buttons.forEach((b) => (b.disabled = true));
     events.approve(m, t, allow).catch((f: Failure) => {
       said.textContent = s[causeOf(f)];
@@ -51,5 +52,6 @@ function prompt(s: Strings, title: string, m: Message, t: ToolEvent, events: Too
   const buttons = [h("button", { type: "button", class: "allow", click: decide(true) }, s.allow), h("button", { type: "button", class: "retry", click: decide(false) }, s.deny)];
   const read = t.taint?.length ? [h("p", { class: "note" }, [s.toolRead, ...t.taint.map((x) => x.source)].join(" "))] : [];
   const args = h("pre", { tabindex: 0, dir: "ltr" }, JSON.stringify(t.arguments ?? {}, null, 1));
-  return h("div", { class: "ask", role: "group", "aria-label": title, tabindex: -1 }, h("p", {}, title), args, ...read, said, h("p", {}, ...buttons));
+  const box = h("div", { class: "ask", role: "group", "aria-label": title, tabindex: -1 }, h("p", {}, title), args, ...read, said, h("p", {}, ...buttons));
+  return box;
 }
