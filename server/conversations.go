@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/clawless/clawless/server/audit"
@@ -55,7 +56,26 @@ func namedTenant(ctx context.Context, q db.Querier, idOrName string) (id, name s
 // erased removes what other rooms keep of an end user, or of the whole tenant for an empty one.
 func (s *Server) erased(ctx context.Context, tenantID, endUser string) error {
 	if endUser == "" {
-		return s.hub.Forget(ctx, tenantID)
+		_, err := s.tooling.files.EraseTenant(tenantID)
+		return errors.Join(err, s.hub.Forget(ctx, tenantID))
 	}
-	return nil
+	_, err := s.tooling.files.Erase(tenantID, endUser)
+	return err
+}
+
+// tenantGone removes what a tenant that was deleted, and not only suspended, has left outside the database.
+func (s *Server) tenantGone(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+	defer cancel()
+	err := s.db.Read(ctx, func(q db.Querier) error {
+		_, err := tenants.Get(ctx, q, id)
+		return err
+	})
+	if !fault.Is(err, fault.NotFound) {
+		return
+	}
+	s.tooling.set.Forget(id)
+	if err := s.erased(ctx, id, ""); err != nil {
+		s.log.Error("a deleted tenant has left something behind", "tenant", id, "error", err.Error())
+	}
 }

@@ -5,8 +5,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/clawless/clawless/server/api"
+	"github.com/clawless/clawless/server/chat"
 	"github.com/clawless/clawless/server/llm/router"
 	"github.com/clawless/clawless/server/quotas"
+	"github.com/clawless/clawless/server/runs"
 )
 
 // meters are the metrics of the process. Labels are providers and classes, never tenants or models: a caller must not be able to add time series.
@@ -49,6 +51,21 @@ func (m *meters) attempt(a router.Attempt) {
 	if a.First > 0 {
 		m.first.WithLabelValues(name).Observe(a.First.Seconds())
 	}
+}
+
+// memory shows what is kept in memory, and how often it was of use.
+func (m *meters) memory(reg *prometheus.Registry, c *chat.Chat, hub *runs.Hub) {
+	gauge := func(name, help string, labels prometheus.Labels, value func() float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value))
+	}
+	const ratio, what = "clawless_cache_hit_ratio", "Share of look-ups that were answered from memory since the start."
+	gauge(ratio, what, prometheus.Labels{"cache": "tenants"}, c.HitRatio)
+	gauge(ratio, what, prometheus.Labels{"cache": "sessions"}, c.Hot)
+	gauge("clawless_runs_active", "Runs of sessions under way.", nil, func() float64 { return float64(hub.Stats().Active) })
+	gauge("clawless_run_events_bytes", "Memory of the events of finished runs.", nil, func() float64 { return float64(hub.Stats().Bytes) })
+	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "clawless_run_events_failed_total", Help: "Attempts to write events to the database or to Redis that failed."},
+		func() float64 { return float64(hub.Stats().Failed) }))
+	gauge("clawless_run_events_behind", "Runs of which Redis does not have everything yet.", nil, func() float64 { return float64(hub.Stats().Behind) })
 }
 
 // watch shows how many models are left alone because they failed too often.

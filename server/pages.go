@@ -51,7 +51,11 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		writeStatus(w, http.StatusServiceUnavailable, "database", fault.From(err).Message)
 	default:
-		writeStatus(w, http.StatusOK, "ready", "")
+		reason := ""
+		if s.shared.ping(ctx) != nil { // which is no reason to be left out: it is served without
+			reason = "redis cannot be reached; runs are followed on their own server, and caches live a second"
+		}
+		writeStatus(w, http.StatusOK, "ready", reason)
 	}
 }
 

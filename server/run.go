@@ -23,6 +23,7 @@ import (
 	"github.com/clawless/clawless/server/quotas"
 	"github.com/clawless/clawless/server/replays"
 	"github.com/clawless/clawless/server/runs"
+	"github.com/clawless/clawless/server/tools/approvals"
 	"github.com/clawless/clawless/server/widgets"
 )
 
@@ -180,6 +181,7 @@ func (s *Server) jobs() []jobs.Job {
 			return err
 		}},
 		{Name: "old decisions", Every: time.Hour, Run: s.pruneDecisions},
+		{Name: "old approvals", Every: time.Minute, Run: s.expireApprovals},
 		{Name: "old sessions", Every: time.Hour, Limit: 10 * time.Minute, Run: s.keeper().RunAll},
 		{Name: "old replays", Every: time.Hour, Run: s.book.Prune},
 	}
@@ -193,6 +195,14 @@ func (s *Server) jobs() []jobs.Job {
 func (s *Server) interrupt(ctx context.Context) error {
 	return s.db.Write(ctx, func(q db.Querier) error {
 		_, err := runs.Interrupt(ctx, q, false, time.Now())
+		return err
+	})
+}
+
+// expireApprovals marks what nobody approved in time.
+func (s *Server) expireApprovals(ctx context.Context) error {
+	return s.db.Write(ctx, func(q db.Querier) error {
+		_, err := approvals.Sweep(ctx, q, time.Now())
 		return err
 	})
 }
@@ -260,9 +270,12 @@ func (s *Server) drain(ctx context.Context, servers []*http.Server) {
 			_ = srv.Close()
 		}
 	}
-	if err := errors.Join(s.chat.Pay(last), s.ring.Flush(last)); err != nil {
+	if err := errors.Join(s.chat.Pay(last), s.ring.Flush(last), s.hub.Keep(last)); err != nil {
 		s.log.Error("not everything could be written", "error", err.Error())
 	}
+	s.hub.Close()
+	s.tooling.set.Close()
+	s.shared.close()
 	s.log.Info("stopped")
 }
 

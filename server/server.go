@@ -77,7 +77,7 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	if err != nil {
 		return nil, err
 	}
-	tooling, err := newTooling(cfg, d, version, log)
+	tooling, err := newTooling(cfg, d, with.caches(d), version, log)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +93,8 @@ func New(cfg config.Settings, d *db.DB, version string, log *slog.Logger) (*Serv
 	s.chat = chat.New(d, s.router, s.hub, chat.Options{DefaultModel: s.defaultModel(len(providers) > 1), SystemPrompt: cfg.SystemPrompt, SessionWait: cfg.SessionWait,
 		WriteTimeout: cfg.StreamWriteTimeout, Node: s.node, Log: log, Settled: s.meters.settled, Prices: s.known.prices, TierModels: s.known.tiers, Vendor: func(provider string) string { return s.known.vendors[provider] },
 		Rules: func() policy.Rules { return s.known.rules }, Desk: tooling.desk, Bus: with.caches(d), CacheTTL: cfg.CacheTTL})
+	s.keepFiles()
+	s.meters.memory(s.reg, s.chat, s.hub)
 	tooling.desk.BuiltIn = s.builtIn(s.chat.Turns)
 	s.api = api.New(api.Options{Version: version, Auth: door{s.ring, s.gate}, Origins: s.gate, Idempotency: s.book, Log: log, MaxBody: cfg.MaxBodyBytes, Metrics: s.meters.http,
 		BehindProxy: cfg.BehindProxy, PublicURL: strings.TrimRight(cfg.PublicURL, "/")})
@@ -159,6 +161,7 @@ func (s *Server) tenantChanged(id string, served bool) {
 	s.ring.Forget()
 	s.gate.Forget()
 	if !served {
+		defer s.tenantGone(id)
 		s.chat.Stop(func(h admit.Holder) bool { return h.TenantID == id }, errSuspended)
 	}
 }

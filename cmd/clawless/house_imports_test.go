@@ -12,7 +12,7 @@ const roomRank = 3
 
 // ranks says how high a package stands. An entry holds for the folders below it too; x/* is any one folder in x.
 var ranks = map[string]int{
-	"server/fault": 0, "server/auth": 0, "server/llm": 0, "server/sse": 0, "server/jobs": 0, "server/ids": 0, "server/config": 0, "server/seal": 0,
+	"server/fault": 0, "server/auth": 0, "server/llm": 0, "server/sse": 0, "server/jobs": 0, "server/ids": 0, "server/config": 0, "server/seal": 0, "server/guard": 0,
 	"migrations": 0, "widget": 0, "openapi": 0, "sdk": 0,
 	"server/db": 1, "server/cache": 1, "server/blob": 1, "server/redis": 1, "server/api": 1, "server/llm/wire": 1, "server/llm/catalog": 1, "server/llm/score": 1, "server/llm/tokens": 1, "server/llm/clean": 1, "client": 1,
 	"server/tool": 1, "server/tool/*": 2, "server/tool/credential": 1,
