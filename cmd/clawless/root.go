@@ -20,6 +20,7 @@ import (
 	"github.com/clawless/clawless/cmd/clawless/serve"
 	"github.com/clawless/clawless/cmd/clawless/sessions"
 	"github.com/clawless/clawless/cmd/clawless/tenants"
+	"github.com/clawless/clawless/cmd/clawless/users"
 	"github.com/clawless/clawless/cmd/clawless/version"
 	"github.com/clawless/clawless/cmd/clawless/widgets"
 )
@@ -36,7 +37,7 @@ func newRoot(env *cli.Env) *cobra.Command {
 	root.AddCommand(
 		demo.New(env), serve.New(env), migrate.New(env), openapi.New(env),
 		tenants.New(env), keys.New(env), widgets.New(env), providers.New(env),
-		chat.New(env), sessions.New(env), models.New(env), routes.New(env),
+		chat.New(env), sessions.New(env), users.New(env), models.New(env), routes.New(env),
 		login.New(env), config.New(env), doctor.New(env), version.New(env), completion.New(env),
 		docs.New(env, func() *cobra.Command { return root }),
 	)

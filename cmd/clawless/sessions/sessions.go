@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"github.com/clawless/clawless/client"
 	"github.com/clawless/clawless/cmd/clawless/cli"
 	"github.com/clawless/clawless/sdk"
 )
@@ -18,9 +18,14 @@ func New(env *cli.Env) *cobra.Command {
 	return cli.Noun{
 		Use:     "session",
 		Aliases: []string{"sessions"},
-		Short:   "Read and delete conversations",
-		Example: "clawless session list\nclawless session show ses_06h0an8x5dx3xene18y86hvxj4",
-	}.Command(newList(env), newShow(env), newDelete(env))
+		Short:   "Find, continue, branch, move and delete conversations",
+		Example: "clawless session list --query tides\nclawless session show ses_06h0an8x5dx3xene18y86hvxj4\nclawless session fork ses_06h0an8x5dx3xene18y86hvxj4",
+	}.Command(
+		newList(env), newShow(env), newCreate(env), newUpdate(env), newMessages(env),
+		newReset(env), newUndo(env), newEpochs(env), newSummaries(env),
+		newFork(env), newSelect(env), newRegenerate(env), newEdit(env), newCompare(env),
+		newExport(env), newImport(env), newDelete(env), newPrune(env),
+	)
 }
 
 var view = cli.View[sdk.Session]{
@@ -33,111 +38,50 @@ var view = cli.View[sdk.Session]{
 		{Head: "MODEL", Cell: func(s sdk.Session) any { return s.Model }},
 		{Head: "THINKING", Cell: func(s sdk.Session) any { return s.Thinking }, Detail: true},
 		{Head: "USER", Cell: func(s sdk.Session) any { return s.User }, Detail: true},
+		{Head: "EXTERNAL ID", Cell: func(s sdk.Session) any { return s.ExternalID }, Detail: true},
+		{Head: "ARCHIVED", Cell: func(s sdk.Session) any { return s.Archived }, Detail: true},
+		{Head: "PINNED", Cell: func(s sdk.Session) any { return s.Pinned }, Detail: true},
+		{Head: "TOOLS", Cell: narrowed, Detail: true},
+		{Head: "EPOCH", Cell: func(s sdk.Session) any { return s.Epoch }, Detail: true},
+		{Head: "FORKED FROM", Cell: origin, Detail: true},
+		{Head: "PARENT", Cell: func(s sdk.Session) any { return s.ParentID }, Detail: true},
 		{Head: "UPDATED", Cell: func(s sdk.Session) any { return s.UpdatedAt }},
 	},
 }
 
-func newList(env *cli.Env) *cobra.Command {
-	limit, user := 0, ""
-	return cli.Verb{
-		Use:     "list",
-		Aliases: []string{"ls"},
-		Short:   "List conversations, the last used first",
-		Example: "clawless session list --limit 20\nclawless session list --user customer-7",
-		Flags: func(fs *pflag.FlagSet) {
-			fs.IntVar(&limit, "limit", 50, "list `N` at most; 0 lists all")
-			fs.StringVar(&user, "user", "", "only those of the end user `ID`")
-		},
-		Run: func(ctx context.Context, _ []string) error {
-			c, err := env.API()
-			if err != nil {
-				return err
-			}
-			list, err := cli.Collect(c.ListSessionsAll(ctx, &sdk.ListSessionsParams{User: user}), limit)
-			if err != nil {
-				return err
-			}
-			return view.List(env.Printer(), list)
-		},
-	}.Command()
-}
-
-// transcript is a conversation with its messages.
-type transcript struct {
-	sdk.Session
-	Messages []sdk.Message `json:"messages"`
-}
-
-func newShow(env *cli.Env) *cobra.Command {
-	return cli.Verb{
-		Use:      "show SESSION_ID",
-		Aliases:  []string{"get"},
-		Short:    "Print a conversation",
-		Example:  "clawless session show ses_06h0an8x5dx3xene18y86hvxj4\nclawless session show ses_06h0an8x5dx3xene18y86hvxj4 -o json",
-		Complete: ids(env),
-		Run: func(ctx context.Context, args []string) error {
-			c, err := env.API()
-			if err != nil {
-				return err
-			}
-			s, err := c.GetSession(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			list, err := cli.Collect(c.ListMessagesAll(ctx, s.ID, nil), 0)
-			if err != nil {
-				return err
-			}
-			return env.Printer().Value(transcript{*s, list}, lines(*s, list)...)
-		},
-	}.Command()
-}
-
-func lines(s sdk.Session, list []sdk.Message) []string {
-	out := []string{fmt.Sprintf("%s  %s", s.ID, s.Title)}
-	for _, m := range list {
-		who := string(m.Role)
-		if m.Model != "" {
-			who += " (" + m.Model + ")"
-		}
-		text := cli.Clean(m.Content.String())
-		for _, call := range m.ToolCalls {
-			text = strings.TrimSpace(text + "\n-> " + cli.Clean(call.Function.Name+"("+call.Function.Arguments+")"))
-		}
-		out = append(out, "", who, text)
+// narrowed says what the session's own rules leave of the tools.
+func narrowed(s sdk.Session) any {
+	switch {
+	case s.Tools == nil || s.Tools.Allow == nil && len(s.Tools.Deny) == 0:
+		return "what the tenant allows"
+	case s.Tools.Allow == nil:
+		return "all but " + strings.Join(s.Tools.Deny, ", ")
+	case len(s.Tools.Allow) == 0:
+		return "none"
+	case len(s.Tools.Deny) == 0:
+		return "only " + strings.Join(s.Tools.Allow, ", ")
 	}
-	return out
+	return "only " + strings.Join(s.Tools.Allow, ", ") + ", but not " + strings.Join(s.Tools.Deny, ", ")
 }
 
-func newDelete(env *cli.Env) *cobra.Command {
-	yes := false
-	return cli.Verb{
-		Use:      "delete SESSION_ID",
-		Aliases:  []string{"rm"},
-		Short:    "Delete a conversation with its messages",
-		Example:  "clawless session delete ses_06h0an8x5dx3xene18y86hvxj4 --yes",
-		Complete: ids(env),
-		Flags:    func(fs *pflag.FlagSet) { cli.YesFlag(fs, &yes) },
-		Run: func(ctx context.Context, args []string) error {
-			c, err := env.API()
-			if err != nil {
-				return err
-			}
-			s, err := c.GetSession(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			warning := fmt.Sprintf("this deletes the conversation %q with %d messages, for good", s.Title, s.MessageCount)
-			if err := env.Confirm(ctx, cli.Confirmation{Warning: warning, Name: s.ID, Yes: yes}); err != nil {
-				return err
-			}
-			if err := c.DeleteSession(ctx, s.ID); err != nil {
-				return err
-			}
-			env.Note("deleted %s", s.ID)
-			return nil
-		},
-	}.Command()
+func origin(s sdk.Session) any {
+	if s.ForkedFrom == nil {
+		return nil
+	}
+	return fmt.Sprintf("%s at %d", s.ForkedFrom.SessionID, s.ForkedFrom.Sequence)
+}
+
+// change does something to a session and prints what it is then.
+func change(env *cli.Env, do func(*client.Client) (*sdk.Session, error)) error {
+	c, err := env.API()
+	if err != nil {
+		return err
+	}
+	s, err := do(c)
+	if err != nil {
+		return err
+	}
+	return view.One(env.Printer(), *s)
 }
 
 // ids completes the ids of recent conversations.

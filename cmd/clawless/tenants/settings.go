@@ -1,6 +1,8 @@
 package tenants
 
 import (
+	"maps"
+
 	"github.com/spf13/pflag"
 
 	"github.com/clawless/clawless/sdk"
@@ -22,6 +24,8 @@ type settingsFlags struct {
 	thinking     string
 	inWidget     bool
 	answerCache  seconds
+
+	conversations conversationFlags
 }
 
 func (s *settingsFlags) add(fs *pflag.FlagSet) {
@@ -39,12 +43,14 @@ func (s *settingsFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&s.thinking, "thinking", "", "`LEVEL` of thinking: off, minimal, low, medium or high (default: the model's own)")
 	fs.BoolVar(&s.inWidget, "thinking-in-widget", false, "show the model's thoughts to a widget's visitors")
 	fs.Var(&s.answerCache, "answer-cache", "`DURATION` for which an answer may be given again to exactly the same request, up to 24h; 0 is never")
+	s.conversations.add(fs)
 }
 
 // input returns what was given, or nil when nothing was.
 func (s *settingsFlags) input() *sdk.TenantSettingsInput {
 	in, given := sdk.TenantSettingsInput{}, false
-	for name, take := range map[string]func(){
+	takes := s.conversations.takes(&in)
+	maps.Copy(takes, map[string]func(){
 		"default-model":      func() { in.DefaultModel = &s.model },
 		"system-prompt":      func() { in.SystemPrompt = &s.prompt },
 		"allow-model":        func() { in.AllowedModels = nonEmpty(s.models) },
@@ -58,7 +64,8 @@ func (s *settingsFlags) input() *sdk.TenantSettingsInput {
 		"thinking":           func() { in.Thinking = &s.thinking },
 		"thinking-in-widget": func() { in.ThinkingInWidget = &s.inWidget },
 		"answer-cache":       func() { in.AnswerCacheSeconds = (*int64)(&s.answerCache) },
-	} {
+	})
+	for name, take := range takes {
 		if s.set.Changed(name) {
 			take()
 			given = true

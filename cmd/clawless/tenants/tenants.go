@@ -4,6 +4,7 @@ package tenants
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,13 +20,13 @@ func New(env *cli.Env) *cobra.Command {
 		Short:   "Manage tenants, the customers whose assistants the server runs",
 		Example: "clawless tenant create acme\nclawless tenant list",
 		Group:   "operator",
-	}.Command(newCreate(env), newList(env), newGet(env), newUpdate(env), newUsage(env), newSuspend(env), newActivate(env), newDelete(env))
+	}.Command(newCreate(env), newList(env), newGet(env), newUpdate(env), newUsage(env), newSuspend(env), newActivate(env), newExport(env), newErase(env), newDelete(env))
 }
 
 var view = cli.View[sdk.Tenant]{
 	ID:    func(t sdk.Tenant) string { return t.ID },
 	Empty: "no tenants yet; try: clawless tenant create NAME",
-	Columns: []cli.Column[sdk.Tenant]{
+	Columns: slices.Concat([]cli.Column[sdk.Tenant]{
 		{Head: "NAME", Cell: func(t sdk.Tenant) any { return t.Name }},
 		{Head: "ID", Cell: func(t sdk.Tenant) any { return t.ID }, Fixed: true},
 		{Head: "TIER", Cell: func(t sdk.Tenant) any { return string(t.Tier) }},
@@ -43,8 +44,9 @@ var view = cli.View[sdk.Tenant]{
 		{Head: "THINKING IN WIDGET", Cell: func(t sdk.Tenant) any { return t.Settings.ThinkingInWidget }, Detail: true},
 		{Head: "ANSWER CACHE", Cell: func(t sdk.Tenant) any { return (*seconds)(&t.Settings.AnswerCacheSeconds).String() }, Detail: true},
 		{Head: "SYSTEM PROMPT", Cell: func(t sdk.Tenant) any { return t.Settings.SystemPrompt }, Detail: true},
+	}, conversationColumns(), []cli.Column[sdk.Tenant]{
 		{Head: "CREATED", Cell: func(t sdk.Tenant) any { return t.CreatedAt }},
-	},
+	}),
 }
 
 func limit(tokens int64) string {
