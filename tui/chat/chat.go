@@ -10,6 +10,8 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/clawless/clawless/tui/chat/entries"
+	"github.com/clawless/clawless/tui/chat/turns"
 	"github.com/clawless/clawless/tui/kit"
 	"github.com/clawless/clawless/tui/kit/edit"
 	"github.com/clawless/clawless/tui/kit/markdown"
@@ -82,13 +84,13 @@ type Page struct {
 	flash   string // a word in the status line until the next key
 	leaving bool
 
-	entries []*entry
-	pending []string // lines that wait to be printed into the scrollback
-	open    *entry   // the answer that is coming in
-	older   string   // the cursor of the messages before the first entry
+	entries []*entries.Entry
+	pending []string       // lines that wait to be printed into the scrollback
+	open    *entries.Entry // the answer that is coming in
+	older   string         // the cursor of the messages before the first entry
 	loading bool
 
-	turn     *turn
+	turn     *turns.Turn
 	queue    []string // messages to send after the answer
 	reply    strings.Builder
 	lastText string // the last complete or partial answer
@@ -158,14 +160,14 @@ func (p *Page) Full(on bool) { p.isFull, p.scroll, p.fresh = on, 0, 0 }
 func (p *Page) Resize(width, height int) {
 	p.width, p.height = width, height
 	if p.open != nil {
-		p.open.stream.Resize(p.textWidth())
+		p.open.Stream.Resize(p.textWidth())
 	}
 }
 
 func (p *Page) textWidth() int { return max(10, min(p.width, maxText)) }
 
 type (
-	tick   struct{ turn *turn }
+	tick   struct{ turn *turns.Turn }
 	models struct{ list []kit.Model }
 	loaded struct {
 		session kit.Session
@@ -175,7 +177,7 @@ type (
 	}
 )
 
-func spinAfter(t *turn) tea.Cmd {
+func spinAfter(t *turns.Turn) tea.Cmd {
 	return tea.Tick(120*time.Millisecond, func(time.Time) tea.Msg { return tick{t} })
 }
 
@@ -184,7 +186,7 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.KeyMsg:
 		return p.key(msg)
-	case batch:
+	case turns.Batch:
 		return p.take(msg)
 	case tick:
 		if msg.turn != p.turn || p.turn == nil {
@@ -199,8 +201,8 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		p.models = msg.list
 	case did:
 		return p.did(msg)
-	case notStopped:
-		p.add(newNote("the server did not confirm the stop: "+kit.Line(msg.err.Error()), kit.Warning))
+	case turns.NotStopped:
+		p.add(entries.Note("the server did not confirm the stop: "+kit.Line(msg.Err.Error()), kit.Warning))
 	case Copied:
 		p.flash = "copied " + kit.Plural(len([]rune(msg.Text)), "character") + " by " + msg.Via
 		if msg.Err != nil {
@@ -215,24 +217,24 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 }
 
 // add appends an entry and lets it be printed.
-func (p *Page) add(e *entry) {
-	if n := len(p.entries); e.note && n > 0 && p.entries[n-1].note {
-		e.gap = false
+func (p *Page) add(e *entries.Entry) {
+	if n := len(p.entries); e.Note && n > 0 && p.entries[n-1].Note {
+		e.Gap = false
 	}
 	p.entries = append(p.entries, e)
-	p.pending = append(p.pending, e.lines(p.th, p.textWidth())...)
+	p.pending = append(p.pending, e.Lines(p.th, p.textWidth())...)
 }
 
 // take applies what came in for the answer. What belongs to an answer that was stopped is ignored.
-func (p *Page) take(b batch) tea.Cmd {
-	if b.turn != p.turn || p.turn == nil {
+func (p *Page) take(b turns.Batch) tea.Cmd {
+	if b.Turn != p.turn || p.turn == nil {
 		return nil
 	}
-	p.holding(func() { p.apply(b.events) })
-	if !b.ended {
-		return b.turn.next
+	p.holding(func() { p.apply(b.Events) })
+	if !b.Ended {
+		return b.Turn.Next
 	}
-	return p.finish(b.err)
+	return p.finish(b.Err)
 }
 
 func (p *Page) apply(events []kit.Event) {
@@ -241,7 +243,7 @@ func (p *Page) apply(events []kit.Event) {
 		case kit.Started:
 			keep(&p.session, e.SessionID)
 			keep(&p.served, e.Model)
-			p.turn.begun, p.taken = true, true
+			p.turn.Begun, p.taken = true, true
 		case kit.Text:
 			p.text(e.Text)
 		case kit.Thinking:
@@ -251,11 +253,11 @@ func (p *Page) apply(events []kit.Event) {
 			p.call(e.Call)
 		case kit.Notice:
 			p.settle()
-			p.add(newNote(kit.Line(e.Text), kit.Warning))
+			p.add(entries.Note(kit.Line(e.Text), kit.Warning))
 		case kit.Done:
 			keep(&p.served, e.Model)
 			p.usage, p.cost, p.receipt = e.Usage, e.Cost, e.Receipt
-			p.turn.billed = true
+			p.turn.Billed = true
 		}
 	}
 }
@@ -285,32 +287,32 @@ func (p *Page) text(piece string) {
 	}
 	if p.open == nil {
 		p.thought()
-		p.open = newAnswer("")
-		p.open.stream = markdown.NewStream(p.th, p.textWidth())
+		p.open = entries.Answer("")
+		p.open.Stream = markdown.NewStream(p.th, p.textWidth())
 		p.entries = append(p.entries, p.open)
 		p.pending = append(p.pending, "")
 	}
 	p.reply.WriteString(piece)
-	p.pending = append(p.pending, p.open.write(piece)...)
+	p.pending = append(p.pending, p.open.Write(piece)...)
 }
 
 // thought folds the reasoning before an answer into one line.
 func (p *Page) thought() {
 	if p.thoughts > 0 && p.turn != nil {
-		p.add(newNote("thought for "+p.elapsed(), kit.Muted))
+		p.add(entries.Note("thought for "+p.elapsed(), kit.Muted))
 		p.thinking, p.thoughts = "", 0
 	}
 }
 
 func (p *Page) elapsed() string {
-	return p.now().Sub(p.turn.began).Truncate(time.Second).String()
+	return p.now().Sub(p.turn.Began).Truncate(time.Second).String()
 }
 
 // settle closes the part of the answer that is open.
 func (p *Page) settle() {
 	p.thought()
 	if p.open != nil {
-		p.pending = append(p.pending, p.open.close()...)
+		p.pending = append(p.pending, p.open.Close()...)
 		p.open = nil
 	}
 }
@@ -322,12 +324,12 @@ func (p *Page) finish(err error) tea.Cmd {
 	p.lastText, p.turn = p.reply.String(), nil
 	if err != nil {
 		p.undone = true
-		p.add(newFailure(err, "/retry asks again"))
+		p.add(entries.Failure(err, "/retry asks again"))
 		p.unqueue()
 		return nil
 	}
 	if p.reply.Len() == 0 {
-		p.add(newNote("the answer has no text", kit.Muted))
+		p.add(entries.Note("the answer has no text", kit.Muted))
 	}
 	return p.next()
 }
@@ -338,29 +340,29 @@ func (p *Page) Stop() tea.Cmd {
 	if t == nil {
 		return nil
 	}
-	b := t.drain()
-	p.holding(func() { p.apply(b.events) })
-	if b.ended {
-		return p.finish(b.err)
+	b := t.Drain()
+	p.holding(func() { p.apply(b.Events) })
+	if b.Ended {
+		return p.finish(b.Err)
 	}
 	p.settle()
 	p.bill()
 	p.lastText, p.turn, p.undone = p.reply.String(), nil, true
-	mark := newNote("[stopped]", kit.Warning)
-	mark.gap = p.reply.Len() == 0
+	mark := entries.Note("[stopped]", kit.Warning)
+	mark.Gap = p.reply.Len() == 0
 	p.add(mark)
 	p.unqueue()
-	return t.stop
+	return t.Stop
 }
 
 // Leave ends the page: what is open is printed as it is, and the run goes on on the server.
 func (p *Page) Leave() {
 	p.leaving = true
 	if p.turn != nil {
-		p.apply(p.turn.drain().events)
+		p.apply(p.turn.Drain().Events)
 		p.settle()
-		p.add(newNote("[left; the server finishes the answer]", kit.Warning))
-		p.turn.cancel()
+		p.add(entries.Note("[left; the server finishes the answer]", kit.Warning))
+		p.turn.Cancel()
 		p.turn = nil
 	}
 }

@@ -13,6 +13,8 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/clawless/clawless/tui/chat/entries"
+	"github.com/clawless/clawless/tui/chat/turns"
 	"github.com/clawless/clawless/tui/internal/scripttest"
 	"github.com/clawless/clawless/tui/kit"
 )
@@ -66,7 +68,7 @@ func TestEscapeKeepsWhatIsThere(t *testing.T) {
 	l.until("the stop on the server", func() bool { return slices.Equal(b.Cancelled(), []string{"run_1"}) || wake(l) })
 	// What still arrives of the answer changes nothing.
 	before := l.pending()
-	l.p.Update(batch{turn: &turn{}, events: []kit.Event{{Kind: kit.Text, Text: "late"}}})
+	l.p.Update(turns.Batch{Turn: &turns.Turn{}, Events: []kit.Event{{Kind: kit.Text, Text: "late"}}})
 	if got := l.pending(); got != before {
 		t.Errorf("a late piece was shown: %q", got)
 	}
@@ -458,10 +460,10 @@ func BenchmarkView(b *testing.B) {
 			p.Full(full)
 			p.show(loaded{page: kit.MessagePage{Messages: said(2000)}})
 			for range 3 {
-				p.add(newAnswer(scripttest.Long))
+				p.add(entries.Answer(scripttest.Long))
 			}
 			p.Take()
-			p.turn = newTurn(b.Context(), script(), kit.Ask{}, p.now())
+			p.turn = turns.New(b.Context(), script(), kit.Ask{}, p.now())
 			p.text(scripttest.Long)
 			p.Take()
 			for b.Loop() {

@@ -7,6 +7,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/clawless/clawless/tui/chat/entries"
 	"github.com/clawless/clawless/tui/kit"
 	"github.com/clawless/clawless/tui/kit/markdown"
 )
@@ -53,7 +54,7 @@ func (p *Page) command(text string) tea.Cmd {
 }
 
 func (p *Page) help(string) tea.Cmd {
-	p.add(&entry{gap: true, paint: func(_ *entry, th kit.Theme, width int) []string {
+	p.add(&entries.Entry{Gap: true, Paint: func(_ *entries.Entry, th kit.Theme, width int) []string {
 		var rows [][2]string
 		for _, c := range commands() {
 			rows = append(rows, [2]string{strings.TrimSpace(c.name + " " + c.args), c.help})
@@ -117,7 +118,7 @@ func (p *Page) explain(string) tea.Cmd {
 		p.flash = "no answer with a receipt yet"
 		return nil
 	}
-	p.add(newNote(strings.Join(p.receipt, "\n"), kit.Muted))
+	p.add(entries.Note(strings.Join(p.receipt, "\n"), kit.Muted))
 	return nil
 }
 
@@ -167,11 +168,11 @@ func (p *Page) copy(arg string) tea.Cmd {
 func (p *Page) transcript() string {
 	var b strings.Builder
 	for _, e := range p.entries {
-		text := e.text.String()
+		text := e.Text.String()
 		switch {
-		case e.answer:
+		case e.Answer:
 			b.WriteString(text + "\n\n")
-		case e.gap && text != "":
+		case e.Gap && text != "":
 			b.WriteString("> " + strings.ReplaceAll(text, "\n", "\n> ") + "\n\n")
 		}
 	}

@@ -5,6 +5,8 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/clawless/clawless/tui/chat/entries"
+	"github.com/clawless/clawless/tui/chat/turns"
 	"github.com/clawless/clawless/tui/kit"
 )
 
@@ -25,20 +27,20 @@ func (p *Page) begin(ask kit.Ask) tea.Cmd {
 	p.scroll, p.fresh = 0, 0
 	switch {
 	case ask.Again:
-		p.add(newNote(p.th.Sign("↻ ", "")+"answering again: "+p.th.Cut(kit.Line(p.asked), max(10, p.textWidth()-20)), kit.Muted))
+		p.add(entries.Note(p.th.Sign("↻ ", "")+"answering again: "+p.th.Cut(kit.Line(p.asked), max(10, p.textWidth()-20)), kit.Muted))
 	case ask.Edit:
-		p.add(newNote(p.th.Sign("↻ ", "")+"in place of your last message:", kit.Muted))
+		p.add(entries.Note(p.th.Sign("↻ ", "")+"in place of your last message:", kit.Muted))
 	}
 	if !ask.Again {
 		p.asked = ask.Text
-		p.add(newQuestion(ask.Text))
+		p.add(entries.Question(ask.Text))
 	}
 	p.taken = ask.Again
 	p.undone, p.thinking, p.thoughts, p.spin, p.promptID = false, "", 0, 0, ""
 	p.reply.Reset()
 	ask.SessionID, ask.Model, ask.Thinking = p.session, p.model, p.effort
-	p.turn = newTurn(p.ctx, p.backend, ask, p.now())
-	return tea.Batch(p.turn.start, spinAfter(p.turn))
+	p.turn = turns.New(p.ctx, p.backend, ask, p.now())
+	return tea.Batch(p.turn.Start, spinAfter(p.turn))
 }
 
 // next sends the first of the messages that were queued.

@@ -3,6 +3,7 @@ package chat
 import (
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/clawless/clawless/tui/chat/entries"
 	"github.com/clawless/clawless/tui/kit"
 )
 
@@ -35,7 +36,7 @@ func (p *Page) switchTo(s kit.Session) tea.Cmd {
 	p.lastText, p.asked, p.before, p.undone, p.taken, p.editing = "", "", "", false, false, false
 	p.usage, p.cost, p.spent, p.receipt = kit.Usage{}, kit.Cost{}, kit.Spent{}, nil
 	if s.ID == "" {
-		p.add(newDivider("new session"))
+		p.add(entries.Divider("new session"))
 		return nil
 	}
 	keep(&p.served, s.Model)
@@ -50,21 +51,21 @@ func (p *Page) show(l loaded) {
 		return
 	}
 	if l.err != nil {
-		p.add(newFailure(l.err, "/sessions tries again"))
+		p.add(entries.Failure(l.err, "/sessions tries again"))
 		return
 	}
 	p.older = l.page.Next
 	if len(l.page.Messages) > 0 {
 		p.spent.Add(kit.Cost{}) // what was said before cost what nobody says
 	}
-	var said []*entry
+	var said []*entries.Entry
 	for _, m := range l.page.Messages {
 		switch {
 		case m.Text == "":
 		case m.Role == "user":
-			said = append(said, newQuestion(m.Text))
+			said = append(said, entries.Question(m.Text))
 		case m.Role == "assistant":
-			said = append(said, newAnswer(m.Text))
+			said = append(said, entries.Answer(m.Text))
 		}
 	}
 	if l.cursor != "" {
@@ -75,10 +76,10 @@ func (p *Page) show(l loaded) {
 	if title == "" {
 		title = l.session.ID
 	}
-	p.add(newDivider(title))
+	p.add(entries.Divider(title))
 	skip := max(0, len(said)-shownMessages)
 	if skip > 0 || p.older != "" {
-		p.add(newNote("earlier messages: /full, then pgup", kit.Muted))
+		p.add(entries.Note("earlier messages: /full, then pgup", kit.Muted))
 	}
 	// What is not printed stands before the divider in the full screen, so that scrolling back reaches it.
 	p.entries = append(said[:skip:skip], p.entries...)
@@ -100,10 +101,10 @@ func (p *Page) show(l loaded) {
 
 // bill counts what the turn cost. One that was stopped or failed after it had begun cost what nobody says.
 func (p *Page) bill() {
-	if !p.turn.billed {
+	if !p.turn.Billed {
 		p.usage, p.cost, p.receipt = kit.Usage{}, kit.Cost{}, nil
 	}
-	if p.turn.billed || p.turn.begun {
+	if p.turn.Billed || p.turn.Begun {
 		p.spent.Add(p.cost)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/clawless/clawless/tui/chat/entries"
 	"github.com/clawless/clawless/tui/kit"
 )
 
@@ -16,25 +17,25 @@ const lookFirst = 500 * time.Millisecond
 // call takes what a tool does: one that is over becomes a line of the conversation, the others stay live.
 func (p *Page) call(c kit.Call) {
 	p.settle()
-	if p.turn.calls.Update(c) {
+	if p.turn.Calls.Update(c) {
 		look := kit.Muted
 		if c.Status != kit.CallDone {
 			look = kit.Warning
 		}
-		p.add(newNote(p.th.Sign("→ ", "> ")+c.Line(), look))
+		p.add(entries.Note(p.th.Sign("→ ", "> ")+c.Line(), look))
 	}
 	p.prompt()
 }
 
 // prompt asks about the first call that waits, if that is not what is asked about already. What there is to know goes into the scrollback, however long it is.
 func (p *Page) prompt() {
-	c, ok := p.turn.calls.Waits()
+	c, ok := p.turn.Calls.Waits()
 	switch {
 	case !ok:
 		p.promptID, p.answering = "", false
 	case c.ApprovalID != p.promptID:
 		p.promptID, p.promptAt, p.answering = c.ApprovalID, p.now(), false
-		p.add(&entry{gap: true, paint: func(_ *entry, th kit.Theme, width int) []string {
+		p.add(&entries.Entry{Gap: true, Paint: func(_ *entries.Entry, th kit.Theme, width int) []string {
 			lines := []string{th.Style(kit.Warning, th.Cut("? "+kit.Line(c.Name)+" waits for your word", width))}
 			for _, line := range c.Question() {
 				for _, part := range kit.Wrap(th, line, 0, max(width-2, 8)) {
@@ -51,7 +52,7 @@ func (p *Page) asks() (kit.Call, bool) {
 	if p.turn == nil || p.promptID == "" {
 		return kit.Call{}, false
 	}
-	return p.turn.calls.Waits()
+	return p.turn.Calls.Waits()
 }
 
 // decide takes a key while a call waits. Keys that mean something else everywhere keep their meaning; the rest is not for the input.
@@ -69,7 +70,7 @@ func (p *Page) decide(msg tea.KeyMsg, c kit.Call) tea.Cmd {
 		p.flash = "y allows, n denies"
 		return nil
 	}
-	a := kit.Action{Kind: kit.Approve, RunID: p.turn.run(), ApprovalID: c.ApprovalID}
+	a := kit.Action{Kind: kit.Approve, RunID: p.turn.Run(), ApprovalID: c.ApprovalID}
 	if deny {
 		a.Kind = kit.Deny
 	}
@@ -97,7 +98,7 @@ func (p *Page) did(d did) tea.Cmd {
 		if d.err != nil && d.action.ApprovalID == p.promptID {
 			p.answering = false
 			p.settle()
-			p.add(newNote("the server did not take your word: "+kit.Line(d.err.Error()), kit.Warning))
+			p.add(entries.Note("the server did not take your word: "+kit.Line(d.err.Error()), kit.Warning))
 		}
 		return nil
 	}
@@ -105,7 +106,7 @@ func (p *Page) did(d did) tea.Cmd {
 	switch {
 	case d.action.SessionID != p.session:
 	case d.err != nil:
-		p.add(newFailure(d.err, "nothing was changed"))
+		p.add(entries.Failure(d.err, "nothing was changed"))
 	case d.action.Kind == kit.Reset:
 		p.before, p.asked, p.taken, p.undone = p.asked, "", false, false
 		p.mark("reset", "the model no longer sees what is above; /undo takes that back")
@@ -121,9 +122,9 @@ func (p *Page) did(d did) tea.Cmd {
 
 // mark sets off what comes from what was, and says why.
 func (p *Page) mark(title, text string) {
-	p.add(newDivider(title))
-	note := newNote(text, kit.Muted)
-	note.gap = false
+	p.add(entries.Divider(title))
+	note := entries.Note(text, kit.Muted)
+	note.Gap = false
 	p.add(note)
 }
 
@@ -185,7 +186,7 @@ func (p *Page) edit(text string) tea.Cmd {
 // callLines are the calls that are not over, and the keys while one waits.
 func (p *Page) callLines() []string {
 	var lines []string
-	for _, c := range p.turn.calls {
+	for _, c := range p.turn.Calls {
 		if c.Status == kit.CallRunning {
 			lines = append(lines, p.th.Style(kit.Accent, p.spinner())+" "+p.th.Style(kit.Muted, p.th.Cut(c.Line(), p.textWidth()-2)))
 		}
@@ -207,11 +208,4 @@ func (p *Page) callLines() []string {
 		lines = append(lines, p.th.Style(kit.Bold, question), p.th.Style(kit.Accent, p.th.Cut(ask, p.textWidth())))
 	}
 	return lines
-}
-
-// run is the turn's run; empty while the server has not named it.
-func (t *turn) run() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.runID
 }

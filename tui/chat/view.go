@@ -35,8 +35,8 @@ func (p *Page) View() []string {
 func (p *Page) openLines() []string {
 	switch {
 	case p.open != nil:
-		return p.open.stream.Tail()
-	case p.turn != nil && len(p.turn.calls) > 0:
+		return p.open.Stream.Tail()
+	case p.turn != nil && len(p.turn.Calls) > 0:
 		return append([]string{""}, p.callLines()...)
 	case p.turn != nil:
 		return []string{"", p.waiting()}
@@ -212,7 +212,7 @@ func (p *Page) fromEnd(n int) []string {
 		count = len(parts[0])
 	}
 	for i := len(p.entries) - 1; i >= 0 && count < n; i-- {
-		part := p.entries[i].full(p.th, p.textWidth())
+		part := p.entries[i].Full(p.th, p.textWidth())
 		parts = append(parts, part)
 		count += len(part)
 	}
@@ -243,7 +243,7 @@ func (p *Page) holding(f func()) {
 	from := max(0, len(p.entries)-1)
 	count := func() (n int) {
 		for _, e := range p.entries[from:] {
-			n += len(e.full(p.th, p.textWidth()))
+			n += len(e.Full(p.th, p.textWidth()))
 		}
 		return n
 	}

@@ -12,6 +12,7 @@ import type { Environment, Message, Sink } from "./message.js";
 import type { App, Shell } from "./shell.js";
 import { Slot, type TabState, type Visitor, storageKey } from "./storage.js";
 import { themeSheet } from "./theme.js";
+import toolsCss from "./tools.css";
 import { errorRow } from "./view/messages.js";
 import { Panel } from "./view/panel.js";
 
@@ -52,7 +53,7 @@ class Widget implements App {
       close: () => this.close(),
     });
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(answerCss + appCss);
+    sheet.replaceSync(answerCss + appCss + toolsCss);
     root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet, this.#theme];
     this.#dress();
     root.append(this.#panel.element);
