@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Doer carries out HTTP requests; *http.Client is one. It must not bound a whole call in time, for that would cut streams.
@@ -131,6 +132,11 @@ func (p pair) text() string {
 			return "true"
 		}
 		return ""
+	case time.Time:
+		if v.IsZero() {
+			return ""
+		}
+		return v.Format(time.RFC3339Nano)
 	default:
 		return fmt.Sprint(v)
 	}

@@ -158,7 +158,7 @@ func stream[T any](ctx context.Context, c *Client, op call, options []Option) it
 				yield(none, c.mapError(err))
 				return
 			}
-			if s.eventID != nil {
+			if s.eventID != nil && f.ID != "" {
 				*s.eventID = f.ID
 			}
 			if !yield(v, nil) {

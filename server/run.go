@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/clawless/clawless/server/chat/admit"
+	"github.com/clawless/clawless/server/chat/peers"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/ids"
 	"github.com/clawless/clawless/server/jobs"
@@ -181,13 +182,14 @@ func (s *Server) jobs() []jobs.Job {
 			return err
 		}},
 		{Name: "old decisions", Every: time.Hour, Run: s.pruneDecisions},
+		{Name: "old sends", Every: time.Hour, Run: s.forgetSends},
 		{Name: "old approvals", Every: time.Minute, Run: s.expireApprovals},
 		{Name: "old sessions", Every: time.Hour, Limit: 10 * time.Minute, Run: s.keeper().RunAll},
 		{Name: "old replays", Every: time.Hour, Run: s.book.Prune},
 	}
 	if s.db.Dialect() == db.Postgres {
 		list = append(list, jobs.Job{Name: "revoked callers", Every: 3 * time.Second, Run: s.dismiss},
-			jobs.Job{Name: "runs cancelled elsewhere", Every: time.Second, Run: s.heed})
+			jobs.Job{Name: "runs cancelled elsewhere", Every: 500 * time.Millisecond, Run: s.heed})
 	}
 	return list
 }
@@ -195,6 +197,14 @@ func (s *Server) jobs() []jobs.Job {
 func (s *Server) interrupt(ctx context.Context) error {
 	return s.db.Write(ctx, func(q db.Querier) error {
 		_, err := runs.Interrupt(ctx, q, false, time.Now())
+		return err
+	})
+}
+
+// forgetSends drops the record of messages between sessions that nobody repeats any more.
+func (s *Server) forgetSends(ctx context.Context) error {
+	return s.db.Write(ctx, func(q db.Querier) error {
+		_, err := peers.Sweep(ctx, q, time.Now())
 		return err
 	})
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat"
 	"github.com/clawless/clawless/server/chat/admit"
+	"github.com/clawless/clawless/server/chat/compare"
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/chat/embeddings"
 	"github.com/clawless/clawless/server/chat/messages"
 	"github.com/clawless/clawless/server/chat/responses"
-	"github.com/clawless/clawless/server/chat/turns"
 	"github.com/clawless/clawless/server/config"
 	"github.com/clawless/clawless/server/db"
 	"github.com/clawless/clawless/server/fault"
@@ -120,7 +120,7 @@ func (s *Server) routes() {
 		Decided: func(_, _, approval string) { s.tooling.desk.Decided(approval) }}.Register(s.api)
 	models.Routes{Catalogue: s.router, Allowed: s.allowedModels, Health: s.router.Health, Lookup: s.lookupID, Version: s.known.prices.Version, Auto: s.hasAuto, Default: s.defaultOf}.Register(s.api)
 	chat.Routes{Chat: s.chat}.Register(s.api)
-	turns.Routes{Turns: s.chat.Turns}.Register(s.api)
+	compare.Routes{Turns: s.chat.Turns}.Register(s.api)
 	messages.Routes{Core: s.chat, WriteTimeout: s.cfg.StreamWriteTimeout}.Register(s.api)
 	embeddings.Routes{DB: s.db, Models: s.router, Tenant: s.chat.Tenant, May: s.chat.Planner().May, PriceVersion: s.known.prices.Version, Enter: s.chat.Enter, Settled: s.meters.settled,
 		Debts: s.chat.Debts(), WriteTimeout: s.cfg.StreamWriteTimeout, Log: s.log}.Register(s.api)

@@ -15,7 +15,7 @@ var ranks = map[string]int{
 	"server/fault": 0, "server/auth": 0, "server/llm": 0, "server/sse": 0, "server/jobs": 0, "server/ids": 0, "server/config": 0, "server/seal": 0, "server/guard": 0,
 	"migrations": 0, "widget": 0, "openapi": 0, "sdk": 0,
 	"server/db": 1, "server/cache": 1, "server/blob": 1, "server/redis": 1, "server/api": 1, "server/llm/wire": 1, "server/llm/catalog": 1, "server/llm/score": 1, "server/llm/tokens": 1, "server/llm/clean": 1, "client": 1,
-	"server/tool": 1, "server/tool/*": 2, "server/tool/credential": 1,
+	"server/tool": 1, "server/tool/*": 2, "server/tool/credential": 1, "server/tool/readable": 1,
 	"server/llm/router": 2, "server/llm/policy": 2, "server/llm/*": 2, "tui/kit": 2,
 	"server/llm/all": 3, "server/*": roomRank, "tui/*": 3,
 	"server/chat": 4, "tui": 4,

@@ -56,6 +56,29 @@ func (c Conversations) Patience() time.Duration {
 	return time.Duration(c.TurnSeconds) * time.Second
 }
 
+// ResetDue says why a turn at now starts a new epoch, as sessions name it; empty when it does not. last is when the session was last used.
+func (c Conversations) ResetDue(last, now time.Time) string {
+	if last.IsZero() {
+		return ""
+	}
+	if c.ResetIdleMinutes > 0 && now.Sub(last) >= time.Duration(c.ResetIdleMinutes)*time.Minute {
+		return "idle"
+	}
+	at, err := time.Parse("15:04", c.ResetDaily)
+	if c.ResetDaily == "" || err != nil {
+		return ""
+	}
+	now = now.UTC()
+	turn := time.Date(now.Year(), now.Month(), now.Day(), at.Hour(), at.Minute(), 0, 0, time.UTC)
+	if turn.After(now) {
+		turn = turn.AddDate(0, 0, -1)
+	}
+	if last.Before(turn) {
+		return "daily"
+	}
+	return ""
+}
+
 // Matches reports whether a name is one of the names or fits one of the patterns.
 func Matches(patterns []string, name string) bool {
 	return len(patterns) > 0 && matchesAny(patterns, name)

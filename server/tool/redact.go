@@ -46,7 +46,7 @@ func RedactText(s string) string {
 }
 
 // keyWords are the names under which secrets are kept, without the signs between words.
-var keyWords = regexp.MustCompile(`passw(or)?d|passphrase|passcode|^pwd$|^pass$|^pin$|^otp$|^cvv$|^cvc$|secret|token$|^token|apikey|accesskey|privatekey|signingkey|encryptionkey|sharedkey|credential|authorization|^auth$|authheader|cookie|sessionid$|^sid$|^jwt$|bearer|signature|^sig$|^sas$`)
+var keyWords = regexp.MustCompile(`passw(or)?d|passphrase|passcode|^pwd$|^pass$|^pin$|^otp$|^cvv$|^cvc$|secret|token$|^token|apikey|accesskey|privatekey|signingkey|encryptionkey|sharedkey|credential|authorization|^auth$|authheader|cookie|^sid$|^jwt$|bearer|signature|^sig$|^sas$`)
 
 // notSecret are names that keyWords takes for one.
 var notSecret = regexp.MustCompile(`^(max|min|num|total|input|output|prompt|completion|count)?tokens$|tokencount|^tokenlimit$|^tokenize`)

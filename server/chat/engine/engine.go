@@ -78,6 +78,7 @@ func (k *Call) Input() int64 { return k.Size.Tokens() }
 func (k *Call) Send(messages []llm.Message) {
 	messages = clean.Messages(messages)
 	k.Req.Messages = messages
+	k.Req.Tools = clean.Tools(k.Req.Tools)
 	k.Size = dialect.Prompt(messages, k.Req.Tools)
 	k.Size.AddParams(k.Req.Params)
 }

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxDepth      = 3
+	maxDepth      = 1
 	maxChildren   = 3   // of a session that are not archived
 	someSpawnWait = 240 // seconds, when the model does not say
 )

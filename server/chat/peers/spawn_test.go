@@ -144,10 +144,10 @@ func TestSpawnBounds(t *testing.T) {
 			t.Errorf("%d more children, want 2", len(more))
 		}
 		deep := r.session(nil)
-		for level := range 4 {
+		for level := range maxDepth + 1 {
 			c := r.call(deep, args{"task": "deeper"})
 			c.Depth = 0 // what the row says counts
-			if level == 3 {
+			if level == maxDepth {
 				r.refused(NameSpawn, c, fault.Conflict)
 				break
 			}

@@ -69,7 +69,10 @@ func (r Routes) ask(ctx context.Context, in *askIn) (*askOut, error) {
 		return &askOut{Body: func(hc huma.Context) {
 			defer reply.Close()
 			_, w := humago.Unwrap(hc)
-			stream(ctx, sse.Start(w, r.WriteTimeout), echo, reply.Answer, reply.Input, reply.Chunks())
+			out := sse.Start(w, r.WriteTimeout)
+			defer out.Close()
+			out.Beat(sse.BeatEvery, func() []byte { return nil }) // the dialect has no event for it; this rests the deadline of a stream that says nothing
+			stream(ctx, out, echo, reply.Answer, reply.Input, reply.Chunks())
 		}}, nil
 	}
 	defer reply.Close()

@@ -4,6 +4,8 @@ package toolcalls
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -160,6 +162,10 @@ func (d *Desk) one(ctx context.Context, t *Turn, before []tool.Taint, done *Done
 	done.Text, done.Taints = result.Text, result.Taints
 	if err != nil {
 		event.Status, event.Why = "failed", err.Error()
+		var broken *tool.PanicError
+		if errors.As(err, &broken) {
+			d.Log.Error("panic in a tool", "tool", spec.Name, "run", c.RunID, "panic", fmt.Sprint(broken.Value), "stack", string(broken.Stack))
+		}
 		done.Text, done.Taints = "failed: "+err.Error(), tainted(spec, result)
 	}
 	t.tell(event)

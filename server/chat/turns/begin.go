@@ -3,7 +3,6 @@ package turns
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/clawless/clawless/server/api"
@@ -31,28 +30,6 @@ var errMoved = errors.New("the session moved on")
 
 func busy() error {
 	return fault.New(fault.SessionBusy, "another turn of this session is still running; wait for it, or cancel its run").WithRetryAfter(time.Second)
-}
-
-// fitsSession refuses what the session keeps by itself.
-func fitsSession(r *dialect.Request) error {
-	if r.Regenerate != "" {
-		if len(r.Messages) > 0 {
-			return fault.New(fault.InvalidRequest, "regenerate answers a message that the session has; send no messages with it").WithParam("messages")
-		}
-		return nil
-	}
-	if r.Edit != "" && (len(kept(r.Messages)) != 1 || kept(r.Messages)[0].Role != "user") {
-		return fault.New(fault.InvalidRequest, "with edit send exactly one user message, which replaces the one that it names").WithParam("messages")
-	}
-	for _, m := range r.Messages {
-		if m.Role == "assistant" {
-			return fault.New(fault.InvalidRequest, "with session_id send only what is new; the session keeps the assistant's messages itself").WithParam("messages")
-		}
-	}
-	if !slices.ContainsFunc(r.Messages, func(m llm.Message) bool { return m.Role == "user" || m.Role == "tool" }) {
-		return fault.New(fault.InvalidRequest, "with session_id send at least one user or tool message").WithParam("messages")
-	}
-	return nil
 }
 
 // take starts the turn in the database. wait ends with the patience for a turn that another server runs.
@@ -89,7 +66,7 @@ func (c *Turns) begin(ctx context.Context, k *call, r *dialect.Request) error {
 	if err != nil {
 		return err
 	}
-	added := kept(r.Messages)
+	added := admit.Kept(r.Messages)
 	if err := window.Check(p.llm(), added); err != nil {
 		return err
 	}
@@ -172,13 +149,6 @@ func (c *Turns) insert(ctx context.Context, q db.Querier, k *call, r *dialect.Re
 		return stored, replays.Bind(ctx, q, claim, k.RunID)
 	}
 	return stored, nil
-}
-
-// isKept reports whether a message becomes part of the session. A system message with a turn is for that turn alone.
-func isKept(m llm.Message) bool { return m.Role != "system" && m.Role != "developer" }
-
-func kept(messages []llm.Message) []llm.Message {
-	return slices.DeleteFunc(slices.Clone(messages), func(m llm.Message) bool { return !isKept(m) })
 }
 
 // fresh are messages as the window takes those that are not stored yet.

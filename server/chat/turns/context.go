@@ -61,21 +61,23 @@ func (c *Turns) window(ctx context.Context, k *call) int64 {
 func (k *call) rebuild() {
 	m := &k.memory
 	by := tokens.For(k.Target.Provider.Name(), k.Target.Model)
+	m.history = slices.Clone(m.history) // it may be kept for the next turn, whose reader must not see it change
 	window.Weigh(m.history, by)
 	k.built = built{Summarised: int(m.summary.Messages), Built: window.Build(window.Input{Instructions: m.instructions, Summary: m.summary.Content, History: m.history[:m.fresh],
-		New: m.history[m.fresh:], Tools: k.Req.Tools, Window: m.window, Answer: m.answer, Count: by})}
+		New: m.history[m.fresh:], Tools: k.Req.Tools, Window: m.window, Answer: m.answer, Count: by,
+		NoImages: k.Target.Known && !k.Target.Info.Vision})}
 	k.tools.Read(k.built.Taint)
 	k.tools.Read(m.summary.Taint)
 }
 
 // shrink takes the window for half of what it was said to be, for a model that refused it. It reports false when there is nothing left to cut.
 func (k *call) shrink() bool {
-	before := len(k.built.Messages)
+	before := k.built.Tokens
 	for m := &k.memory; m.window/2 >= smallestRoom; {
 		m.window /= 2
 		m.answer = min(m.answer, m.window/4)
 		k.rebuild()
-		if len(k.built.Messages) < before {
+		if k.built.Tokens < before {
 			k.Send(k.built.Messages)
 			return true
 		}
@@ -130,7 +132,11 @@ func (c *Turns) summarise(ctx context.Context, k *call, work *window.Compaction,
 	if err != nil {
 		return s, err
 	}
-	s = sessions.Summary{ID: ids.New(ids.Summary), SessionID: k.SessionID, Epoch: k.asked.Epoch, FromSequence: work.From, UpTo: work.UpTo, Messages: int64(work.Count), Content: said.Text,
+	from := work.From
+	if k.carried == nil && k.memory.summary.UpTo > 0 {
+		from = k.memory.summary.UpTo + 1 // what the one before stands for is in it
+	}
+	s = sessions.Summary{ID: ids.New(ids.Summary), SessionID: k.SessionID, Epoch: k.asked.Epoch, FromSequence: from, UpTo: work.UpTo, Messages: int64(work.Count), Content: said.Text,
 		Taint: toolcalls.Union(slices.Clone(before), work.Taint), Model: said.Model, RunID: k.RunID, RequestID: id, InputTokens: said.Usage.Input, OutputTokens: said.Usage.Output,
 		CostMicros: said.Spent.Micros, CreatedAt: db.At(time.Now())}
 	if k.carried != nil {

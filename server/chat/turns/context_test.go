@@ -32,17 +32,17 @@ func TestShrink(t *testing.T) {
 	if len(k.Req.Messages) < 90 {
 		t.Fatalf("only %d messages to begin with", len(k.Req.Messages))
 	}
-	last, times := len(k.Req.Messages), 0
+	last, times := k.built.Tokens, int64(0)
 	for k.shrink() {
-		if times++; len(k.Req.Messages) >= last || times > 20 {
-			t.Fatalf("%d messages after %d", len(k.Req.Messages), last)
+		if times++; k.built.Tokens >= last || times > 20 {
+			t.Fatalf("%d tokens after %d", k.built.Tokens, last)
 		}
-		last = len(k.Req.Messages)
-		if first, end := k.Req.Messages[0], k.Req.Messages[last-1]; first.Role != "system" || llm.TextOf(end.Content) != "and now?" {
+		last = k.built.Tokens
+		if first, end := k.Req.Messages[0], k.Req.Messages[len(k.Req.Messages)-1]; first.Role != "system" || llm.TextOf(end.Content) != "and now?" {
 			t.Errorf("from %s to %s", first.Role, end.Content)
 		}
 	}
-	if times < 3 || last > 4 {
-		t.Errorf("%d messages are left after %d times", last, times)
+	if times < 3 || last > 2*smallestRoom {
+		t.Errorf("%d tokens are left after %d times", last, times)
 	}
 }

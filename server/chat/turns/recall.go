@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/clawless/clawless/server/chat/admit"
 	"github.com/clawless/clawless/server/chat/dialect"
 	"github.com/clawless/clawless/server/chat/engine"
 	"github.com/clawless/clawless/server/chat/plan"
@@ -46,7 +47,7 @@ func (p past) llm() []llm.Message {
 
 // remembered is a stored message as the window takes it.
 func remembered(m sessions.Message) window.Message {
-	return window.Message{Message: m.LLM(), Sequence: m.Sequence, Taint: m.Taint}
+	return window.Message{Message: m.LLM(), Sequence: m.Sequence, Run: m.RunID, Taint: m.Taint}
 }
 
 // recall reads the session, the summary that holds and the newest messages after it. What it takes from the cache is held against the session's version when the turn begins.
@@ -107,12 +108,12 @@ func (c *Turns) Foresee(ctx context.Context, admitted *engine.Call, r *dialect.R
 func (c *Turns) planned(k *call, r *dialect.Request, p past) (plan.Turn, []llm.Message) {
 	instructions := c.System(k.Tenant, p.session.SystemPrompt, nil)
 	for _, m := range r.Messages {
-		if !isKept(m) {
+		if !admit.IsKept(m) {
 			instructions = append(instructions, m)
 		}
 	}
-	messages := slices.Concat(p.llm(), kept(r.Messages))
-	input := dialect.Prompt(slices.Concat(instructions, kept(r.Messages)), k.Req.Tools)
+	messages := slices.Concat(p.llm(), admit.Kept(r.Messages))
+	input := dialect.Prompt(slices.Concat(instructions, admit.Kept(r.Messages)), k.Req.Tools)
 	asked := *r
 	asked.Tools = k.Req.Tools // a model that cannot call tools is no use where the server has some for it
 	return plan.Turn{Tenant: k.Tenant, Request: &asked, Model: p.session.Model, Thinking: p.session.Thinking, Last: p.model, Idle: p.idle(), Messages: messages, Input: input.Tokens()}, instructions
@@ -164,7 +165,7 @@ func (c *Turns) place(ctx context.Context, k *call, r *dialect.Request, p *past)
 		p.cut(m.Parent)
 		return place{rewind: true, to: m.Parent}, nil
 	case len(p.messages) > 0 || p.summary.ID != "":
-		if reason := due(k.Tenant.Settings.Conversations, p.last, time.Now()); reason != "" {
+		if reason := k.Tenant.Settings.ResetDue(p.last, time.Now()); reason != "" {
 			return c.restart(k, p, reason), nil
 		}
 	}

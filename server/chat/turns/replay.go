@@ -40,6 +40,9 @@ func (c *Turns) Attach(ctx context.Context) (*runs.Live, error) {
 	}
 	switch run.Status {
 	case runs.Running:
+		if live, err := c.Hub.Find(ctx, run); err == nil {
+			return live, nil
+		}
 		return nil, fault.New(fault.IdempotencyInFlight, "the first request with this Idempotency-Key is the run %s, which another server is answering; repeat this one in a moment", id)
 	case runs.Completed:
 		hidden := p.Kind == auth.Visitor && !c.visitorsSee(ctx, p.TenantID)

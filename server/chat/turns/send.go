@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat/dialect"
@@ -22,7 +23,15 @@ type sending struct {
 	hops int
 	most engine.Spent // what a spawned session may spend of its parent's turn; zero is no limit
 
-	spent engine.Spent // set before the run's log ends
+	spent atomic.Pointer[engine.Spent] // set before the run's log ends
+}
+
+// total is what the turn has spent, as far as it is known.
+func (s *sending) total() (tokens, micros int64) {
+	if e := s.spent.Load(); e != nil {
+		return e.Tokens, e.Micros
+	}
+	return 0, 0
 }
 
 // maxHops bounds the replies that sessions give each other without a person.
@@ -38,34 +47,44 @@ func (c *Turns) Send(ctx context.Context, s peers.Send) (peers.Sent, error) {
 		sent.most = c.spawned.rest(s.From.RunID)
 	}
 	// The run is a request of its own: neither its id nor an Idempotency-Key of the caller's may count for it too.
-	own := auth.With(context.Background(), auth.From(ctx))
-	r := &dialect.Request{SessionID: s.SessionID, Messages: []llm.Message{{Role: "user", Content: llm.Text(s.Text)}}, Params: map[string]json.RawMessage{}}
+	own, cancel := context.WithCancel(auth.With(context.Background(), auth.From(ctx)))
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)() // while it waits for its turn; the run itself outlives this
+	r := &dialect.Request{SessionID: s.SessionID, ServerTools: c.spawned.narrowed(s.From.RunID), Messages: []llm.Message{{Role: "user", Content: llm.Text(s.Text)}}, Params: map[string]json.RawMessage{}}
 	live, err := c.begun(own, r, sent)
 	if err != nil {
 		return peers.Sent{}, err
 	}
-	wait, cancel := context.WithTimeout(ctx, s.Wait)
-	defer cancel()
+	wait, over := context.WithTimeout(ctx, s.Wait)
+	defer over()
 	out := peers.Sent{RunID: live.Run.ID, Status: string(runs.Running)}
 	if s.Child {
-		defer func() { c.spawned.add(s.From.RunID, sent.spent) }()
+		defer func() {
+			tokens, micros := sent.total()
+			c.spawned.add(s.From.RunID, engine.Spent{Tokens: tokens, Micros: micros})
+		}()
 	}
 	for e, err := range live.Log.Read(wait, 0) {
 		switch {
 		case err != nil && s.Child: // nobody else waits for it
 			stop, done := context.WithTimeout(context.WithoutCancel(ctx), runs.LastWait)
 			defer done()
+			if live.Cancel(stop) == nil {
+				out.Tokens, out.CostMicros = sent.total()
+			}
 			out.Status = string(runs.Cancelled)
-			return out, live.Cancel(stop)
+			return out, nil
 		case err != nil:
 			return out, nil
 		case e.Kind == runs.Answer:
 			out.Status, out.Text = string(runs.Completed), textOf(e.Data)
 		case e.Kind == runs.Failure:
-			out.Status, out.Text = string(runs.Failed), fault.From(e.Err).Message
+			f := fault.From(e.Err)
+			status, _ := ended(f)
+			out.Status, out.Text = string(status), f.Message
 		}
 	}
-	out.Tokens, out.CostMicros = sent.spent.Tokens, sent.spent.Micros
+	out.Tokens, out.CostMicros = sent.total()
 	return out, nil
 }
 
@@ -120,6 +139,16 @@ func (s *spawned) take(run string) (e engine.Spent) {
 		e, b.taken = b.taken, engine.Spent{}
 	}
 	return e
+}
+
+// narrowed is what the request of a turn under way narrows its tools to; nil when it does not. What it starts may use no more.
+func (s *spawned) narrowed(run string) *[]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.turns[run]; b != nil {
+		return b.call.tools.Rights.Request
+	}
+	return nil
 }
 
 // rest is what a turn has left of its bounds; a bound that is used up leaves the least there is, as zero means none. The turn waits for its tools meanwhile.

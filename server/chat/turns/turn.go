@@ -25,7 +25,7 @@ func (c *Turns) Start(ctx context.Context, r *dialect.Request) (*runs.Live, erro
 
 // begun starts a turn; sent is nil for one that a person started.
 func (c *Turns) begun(ctx context.Context, r *dialect.Request, sent *sending) (*runs.Live, error) {
-	if err := fitsSession(r); err != nil {
+	if err := admit.FitsSession(r); err != nil {
 		return nil, err
 	}
 	admitted, err := c.Prepare(ctx, r)
@@ -73,7 +73,7 @@ func (c *Turns) queue(ctx context.Context, k *call, r *dialect.Request) (*runs.L
 
 // start hands the begun turn to the hub. Whatever becomes of it, leave is called.
 func (c *Turns) start(ctx context.Context, k *call, leave func()) (*runs.Live, error) {
-	run := runs.Run{ID: k.RunID, TenantID: k.Tenant.ID, SessionID: k.SessionID, KeyID: k.Who.KeyID, EndUser: k.Who.VisitorID, RequestID: k.RequestID, Model: k.Target.ID}
+	run := runs.Run{ID: k.RunID, TenantID: k.Tenant.ID, SessionID: k.SessionID, KeyID: k.Who.KeyID, EndUser: k.Who.VisitorID, RequestID: k.RequestID, Model: k.Target.ID, StartedAt: db.At(k.started)}
 	live, err := c.Hub.Start(ctx, run, func(ctx context.Context, l *runs.Live) {
 		defer leave()
 		c.execute(ctx, k, l)
@@ -97,7 +97,8 @@ func (c *Turns) execute(ctx context.Context, k *call, l *runs.Live) {
 		failure = err
 	}
 	if k.sent != nil {
-		k.sent.spent = k.Spent()
+		spent := k.Spent()
+		k.sent.spent.Store(&spent)
 	}
 	if failure != nil {
 		l.Log.Fail(failure, api.ErrorJSON(failure, k.RequestID))
@@ -128,13 +129,8 @@ func (c *Turns) record(ctx context.Context, k *call, failure error) error {
 	}
 	if failure != nil {
 		f := fault.From(failure)
-		run.Status, run.ErrorCode, run.ErrorMessage, run.FinishReason = runs.Failed, string(f.Code), storable(f.Message), ""
-		switch {
-		case engine.Stopped(failure):
-			run.Status = runs.Cancelled
-		case f.Code == fault.RunInterrupted, f.Code == fault.ShuttingDown:
-			run.Status = runs.Interrupted
-		}
+		run.Status, run.FinishReason = ended(f)
+		run.ErrorCode, run.ErrorMessage = string(f.Code), storable(f.Message)
 	}
 	run.Usage = k.Billed(failure)
 	said, spoke := k.message(failure)
@@ -172,6 +168,17 @@ func (c *Turns) record(ctx context.Context, k *call, failure error) error {
 func (k *call) receipt(r dialect.Receipt) dialect.Receipt {
 	r.Trimmed, r.Summarised = k.built.Trimmed, k.built.Summarised
 	return r
+}
+
+// ended is the state of a run that failed, which has no finish reason.
+func ended(f *fault.Error) (status runs.Status, finish string) {
+	switch {
+	case engine.Stopped(f):
+		return runs.Cancelled, ""
+	case f.Code == fault.RunInterrupted, f.Code == fault.ShuttingDown:
+		return runs.Interrupted, ""
+	}
+	return runs.Failed, ""
 }
 
 // storable takes out of a provider's words what no database keeps.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/html/charset"
 
 	"github.com/clawless/clawless/server/tool"
+	"github.com/clawless/clawless/server/tool/readable"
 )
 
 // page is what came back from an address.
@@ -46,7 +47,7 @@ func (p *page) read() error {
 		p.text = strings.TrimSpace(text)
 		return nil
 	}
-	p.title, p.text, err = readable(text, p.address)
+	p.title, p.text, err = readable.Text(text, p.address)
 	return err
 }
 

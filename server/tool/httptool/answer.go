@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	page "github.com/clawless/clawless/server/tool/readable"
 	"io"
 	"mime"
 	"net"
 	"net/http"
 	"strings"
 	"unicode/utf8"
-
-	htmltomarkdown "github.com/JohannesKaufmann/html-to-markdown/v2"
 )
 
 // maxRead bounds what is read of an answer before it is made ready for the model.
@@ -40,7 +39,7 @@ func (t *Tool) read(res *http.Response) (string, error) {
 	}
 	switch {
 	case kind == "text/html" || kind == "application/xhtml+xml":
-		text, err := htmltomarkdown.ConvertString(strings.ToValidUTF8(string(body), "\uFFFD"))
+		_, text, err := page.Text(strings.ToValidUTF8(string(body), "\uFFFD"), res.Request.URL)
 		if err != nil {
 			return status + "\n\n[the body is HTML that cannot be read]", nil
 		}

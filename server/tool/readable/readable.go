@@ -1,4 +1,5 @@
-package fetch
+// Package readable makes readable text of HTML, in time that grows with the page and no faster, whatever is in it.
+package readable
 
 import (
 	"errors"
@@ -24,8 +25,8 @@ const (
 	maxTitle = 300
 )
 
-// readable makes Markdown of a page: what people read of it, without what browsers need.
-func readable(text string, address *url.URL) (title, markdown string, err error) {
+// Text makes Markdown of a page: what people read of it, without what browsers need.
+func Text(text string, address *url.URL) (title, markdown string, err error) {
 	doc := tree(text)
 	if doc == nil {
 		title, markdown = plain(text)

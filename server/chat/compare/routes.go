@@ -1,4 +1,4 @@
-package turns
+package compare
 
 import (
 	"context"
@@ -9,12 +9,13 @@ import (
 	"github.com/clawless/clawless/server/api"
 	"github.com/clawless/clawless/server/auth"
 	"github.com/clawless/clawless/server/chat/dialect"
+	"github.com/clawless/clawless/server/chat/turns"
 	"github.com/clawless/clawless/server/fault"
 	"github.com/clawless/clawless/server/llm"
 )
 
-// Routes serves what is done with a session's turns beside answering them.
-type Routes struct{ Turns *Turns }
+// Routes serves comparisons.
+type Routes struct{ Turns *turns.Turns }
 
 // CompareInput asks the same of several models.
 type CompareInput struct {
@@ -65,7 +66,7 @@ func (r Routes) compare(ctx context.Context, in *compareIn) (*compareOut, error)
 	if in.Body.Thinking != "" && !ok {
 		return nil, fault.New(fault.ValidationFailed, "thinking: must be off, minimal, low, medium or high").WithParam("thinking")
 	}
-	question, answers, err := r.Turns.Compare(ctx, in.Session, in.Body.Models, json.RawMessage(llm.Text(in.Body.Content)), effort)
+	question, answers, err := comparer{r.Turns}.compare(ctx, in.Session, in.Body.Models, json.RawMessage(llm.Text(in.Body.Content)), effort)
 	if err != nil {
 		return nil, err
 	}
