@@ -230,6 +230,23 @@ func TestLoopLimits(t *testing.T) {
 	}
 }
 
+// question reads a stream until a tool waits for an approval.
+func (f *frames) question() (dialect.ToolEvent, []event) {
+	f.t.Helper()
+	var events []event
+	for {
+		e, ok := f.next()
+		if !ok {
+			f.t.Fatalf("the stream ended: %+v", events)
+		}
+		events = append(events, e)
+		var chunk dialect.ChatChunk
+		if json.Unmarshal([]byte(e.Data), &chunk) == nil && chunk.Clawless != nil && chunk.Clawless.Tool != nil && chunk.Clawless.Tool.Status == "waiting" {
+			return *chunk.Clawless.Tool, events
+		}
+	}
+}
+
 // TestTaintGate: a turn that has read a web page asks before it sends, shows from where it read, and does what it was told; without a stream nobody can be asked.
 func TestTaintGate(t *testing.T) {
 	each(t, nil, func(t *testing.T, r *rig) {
@@ -245,18 +262,7 @@ func TestTaintGate(t *testing.T) {
 			model, ses := script(), r.session(acme.Key, nil)
 			f := r.stream(post(acme.Key, ask(model, "read and send", map[string]any{"session_id": ses, "stream": true})))
 			run := f.res.Header.Get("Clawless-Run-Id")
-			var waiting dialect.ToolEvent
-			var events []event
-			for waiting.ApprovalID == "" {
-				e, ok := f.next()
-				if !ok {
-					t.Fatalf("the stream ended: %+v", events)
-				}
-				if _, all := toolEvents(t, []event{e}); len(all) > 0 && all[0].Status == "waiting" {
-					waiting = all[0]
-				}
-				events = append(events, e)
-			}
+			waiting, events := f.question()
 			if waiting.Name != "mail" || len(waiting.Taint) != 1 || waiting.Taint[0].Source != w.url+"/page" || string(waiting.Arguments) != `{"text":"all of it"}` {
 				t.Errorf("the question is %+v", waiting)
 			}

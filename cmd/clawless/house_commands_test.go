@@ -50,15 +50,15 @@ func runnableProblems(c *cobra.Command, lines [][]string) (out []string) {
 		out = append(out, fmt.Sprintf("%s: no line of its Example runs it", c.CommandPath()))
 	}
 	words := strings.Fields(c.CommandPath())
-	typed := slices.ContainsFunc(lines, func(line []string) bool { return runs(line, words) })
+	typed := slices.ContainsFunc(lines, func(line []string) bool { return isRun(line, words) })
 	if !typed {
 		out = append(out, c.CommandPath()+": no script in testdata/script runs it")
 	}
 	return out
 }
 
-// runs reports whether a script line holds the binary's name and, anywhere behind it, the command's words one after another; flags are already left out.
-func runs(line, words []string) bool {
+// isRun reports whether a script line holds the binary's name and, anywhere behind it, the command's words one after another; flags are already left out.
+func isRun(line, words []string) bool {
 	at := slices.Index(line, words[0])
 	if at < 0 {
 		return false

@@ -53,7 +53,7 @@ func TestDependenciesHaveReasons(t *testing.T) {
 		if path.Base(p) != "go.mod" || strings.Contains(p, "testdata/") {
 			continue
 		}
-		for _, dep := range append(directDeps(string(h.texts[p])), tools(string(h.texts[p]))...) {
+		for _, dep := range append(directDeps(string(h.texts[p])), toolLines(string(h.texts[p]))...) {
 			if strings.HasPrefix(dep, h.module) {
 				continue
 			}
@@ -73,8 +73,8 @@ func TestDependenciesHaveReasons(t *testing.T) {
 
 var toolLine = regexp.MustCompile(`(?m)^(?:tool |\t)(\S+)$`)
 
-// tools gives the modules behind the tool lines of a go.mod, which are marked indirect there.
-func tools(mod string) (mods []string) {
+// toolLines gives the modules behind the tool lines of a go.mod, which are marked indirect there.
+func toolLines(mod string) (mods []string) {
 	var required []string
 	for line := range strings.Lines(mod) {
 		if f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require ")); len(f) >= 2 && strings.HasPrefix(f[1], "v") {
@@ -100,7 +100,7 @@ func TestDirectDeps(t *testing.T) {
 	if got := directDeps(mod); !slices.Equal(got, []string{"a.b/c", "a.b/e"}) {
 		t.Errorf("direct: %q", got)
 	}
-	if got := tools(mod); !slices.Equal(got, []string{"a.b/tool"}) {
+	if got := toolLines(mod); !slices.Equal(got, []string{"a.b/tool"}) {
 		t.Errorf("tools: %q", got)
 	}
 }
