@@ -41,11 +41,13 @@ func scriptParams(dir string) testscript.Params {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("CLAWLESS_DISCOVER_OLLAMA", "false")
 			e.Values[serverKey{}] = &scriptServer{}
+			e.Values[endpointKey{}] = &endpoint{}
 			e.Defer(func() { e.Values[serverKey{}].(*scriptServer).kill() })
 			return os.MkdirAll(home, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server": cmdServer, "stopserver": cmdStop, "killserver": cmdKill, "json": cmdJSON, "http": cmdHTTP,
+			"endpoint": cmdEndpoint, "turn": cmdTurn,
 		},
 	}
 }

@@ -28,7 +28,7 @@ func newList(env *cli.Env) *cobra.Command {
 		Short:   "List or search conversations, the last used first",
 		Long: "List or search conversations, the last used first. Archived ones are left out unless they are asked for.\n" +
 			"With --query only those whose title or messages have all the words; the last word may be unfinished.",
-		Example: "clawless session list --limit 20\nclawless session list --query \"tides moon\"\nclawless session list --user customer-7 --archived any\nclawless session list --external-id ticket-4711 -q",
+		Example: "clawless session list --limit 20\nclawless session list --query \"tides moon\"\nclawless session list --user customer-7 --archived=any\nclawless session list --external-id ticket-4711 -q",
 		Flags: func(fs *pflag.FlagSet) {
 			o.set = fs
 			fs.IntVar(&o.limit, "limit", 50, "list `N` at most; 0 lists all")

@@ -28,7 +28,7 @@ func (s *conversationFlags) add(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&s.serverTools, "server-tool", nil, "`NAME` of a tool, or a pattern with *, that the server may run for its sessions; repeat it for more (default: none)")
 	fs.StringSliceVar(&s.widgetTools, "widget-tool", nil, "`NAME` of one of those that also a widget's visitors get; repeat it for more (default: none)")
 	fs.StringVar(&s.approvals, "approvals", "", "`WHAT` becomes of a call that writes or sends after the turn has read what a stranger wrote: ask or refuse (default: ask)")
-	fs.StringVar(&s.visibility, "session-visibility", "", "`WHICH` other sessions a session's tools see: self, tree, user or tenant (default: tree)")
+	fs.StringVar(&s.visibility, "session-visibility", "", "`WHICH` other sessions a session's tools see: self, tree, user or tenant (default: self)")
 	fs.Int64Var(&s.retention, "retention-days", 0, "delete sessions that nobody has used for `N` days; 0 is never (default: the server's)")
 	fs.Int64Var(&s.idle, "reset-idle-minutes", 0, "start with an empty context after a pause of `N` minutes; 0 is never")
 	fs.StringVar(&s.daily, "reset-daily", "", "start with an empty context after this `TIME` of the day in UTC, such as 04:00; \"\" is never")
