@@ -114,7 +114,7 @@ func makeKey(dir, path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // it may have its name already
 	key := make([]byte, KeySize)
 	_, _ = rand.Read(key) // crypto/rand never fails since Go 1.24
 	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")

@@ -16,7 +16,8 @@ func (p *Page) key(msg tea.KeyMsg) tea.Cmd {
 	k := p.keys
 	armed := p.armed
 	p.armed, p.flash = false, ""
-	if c, ok := p.asks(); ok && !key.Matches(msg, k.Cancel, k.Clear, k.Suspend) && !(p.isFull && key.Matches(msg, k.PageUp, k.PageDown, k.Top, k.Bottom)) {
+	isScroll := p.isFull && key.Matches(msg, k.PageUp, k.PageDown, k.Top, k.Bottom)
+	if c, ok := p.asks(); ok && !isScroll && !key.Matches(msg, k.Cancel, k.Clear, k.Suspend) {
 		return p.decide(msg, c)
 	}
 	switch {

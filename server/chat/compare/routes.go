@@ -2,7 +2,6 @@ package compare
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -66,7 +65,7 @@ func (r Routes) compare(ctx context.Context, in *compareIn) (*compareOut, error)
 	if in.Body.Thinking != "" && !ok {
 		return nil, fault.New(fault.ValidationFailed, "thinking: must be off, minimal, low, medium or high").WithParam("thinking")
 	}
-	question, answers, err := comparer{r.Turns}.compare(ctx, in.Session, in.Body.Models, json.RawMessage(llm.Text(in.Body.Content)), effort)
+	question, answers, err := comparer{r.Turns}.compare(ctx, in.Session, in.Body.Models, llm.Text(in.Body.Content), effort)
 	if err != nil {
 		return nil, err
 	}

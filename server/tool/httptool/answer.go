@@ -41,7 +41,7 @@ func (t *Tool) read(res *http.Response) (string, error) {
 	case kind == "text/html" || kind == "application/xhtml+xml":
 		_, text, err := page.Text(strings.ToValidUTF8(string(body), "\uFFFD"), res.Request.URL)
 		if err != nil {
-			return status + "\n\n[the body is HTML that cannot be read]", nil
+			text, cut = "[the body is HTML that cannot be read]", ""
 		}
 		return status + "\n\n" + text + cut, nil
 	case readable(kind):

@@ -70,9 +70,9 @@ func checkSegment(v string) error {
 		if climbs(v) || strings.Trim(v, `/\;`) == "" { // slashes alone would fall together with those around them
 			return errors.New("must not lead to another path")
 		}
-		clear, err := url.PathUnescape(v)
-		if err != nil || clear == v {
-			return nil
+		clear := unescaped(v)
+		if clear == v {
+			break // nothing is hidden in it
 		}
 		v = clear
 	}
@@ -131,4 +131,12 @@ func texts(raw json.RawMessage) ([]string, error) {
 	}
 	s, err := scalar(raw)
 	return []string{s}, err
+}
+
+// unescaped is a text without one layer of percent signs; one that cannot be read so stays as it is.
+func unescaped(v string) string {
+	if clear, err := url.PathUnescape(v); err == nil {
+		return clear
+	}
+	return v
 }

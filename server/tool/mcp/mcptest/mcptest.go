@@ -42,7 +42,7 @@ type Options struct {
 func New(t testing.TB, o Options, tools ...Tool) *Server {
 	t.Helper()
 	s := &Server{t: t}
-	s.s = sdk.NewServer(&sdk.Implementation{Name: "test", Version: "1"}, &sdk.ServerOptions{PageSize: o.PageSize, HasTools: true})
+	s.s = sdk.NewServer(&sdk.Implementation{Name: "test", Version: "1"}, &sdk.ServerOptions{PageSize: o.PageSize, Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{ListChanged: true}}})
 	s.Put(tools...)
 	handler := sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s.s }, &sdk.StreamableHTTPOptions{JSONResponse: o.JSON})
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
