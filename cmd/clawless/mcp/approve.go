@@ -49,12 +49,12 @@ func (o approveOptions) run(ctx context.Context, server, name string) error {
 	if err != nil {
 		return err
 	}
-	for _, line := range [][2]string{
+	for _, line := range [][2]string{ // also with --quiet: nobody is asked about what was not shown
 		{"tool", t.Name + ", which models see as " + t.OfferedAs}, {"description", t.Description}, {"parameters", text(t.Parameters)},
 		{"its hints", text(t.Annotations)}, {"status", string(t.Status)}, {"hash", t.Hash},
 	} {
 		if line[1] != "" {
-			o.env.Note("%s: %s", line[0], show.Clean(line[1]))
+			_, _ = fmt.Fprintf(o.env.Err, "%s: %s\n", line[0], show.Clean(line[1]))
 		}
 	}
 	if o.hash != "" && o.hash != t.Hash {

@@ -85,7 +85,7 @@ func decide(ctx context.Context, env *cli.Env, args []string, allow bool) error 
 	if err != nil {
 		return err
 	}
-	id := ""
+	var id string
 	if len(args) > 1 {
 		id = args[1]
 	} else if id, err = waiting(ctx, c, args[0]); err != nil {

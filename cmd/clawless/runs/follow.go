@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"strconv"
 	"time"
@@ -80,9 +81,13 @@ func events(run string, chunk sdk.ChatChunk) (out []client.Event) {
 	}
 	if receipt != nil && receipt.Tool != nil {
 		t := receipt.Tool
-		out = append(out, client.ToolUse{
+		use := client.ToolUse{
 			ID: t.ID, Name: t.Name, Status: t.Status, Source: t.Source, Took: time.Duration(t.Ms) * time.Millisecond, Why: t.Why, ApprovalID: t.ApprovalID, Taint: t.Taint,
-		})
+		}
+		if b, err := json.Marshal(t.Arguments); err == nil && t.Arguments != nil {
+			use.Arguments = string(b)
+		}
+		out = append(out, use)
 	}
 	return out
 }

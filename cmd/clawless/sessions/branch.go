@@ -65,7 +65,7 @@ func newRegenerate(env *cli.Env) *cobra.Command {
 				return err
 			}
 			o.SessionID = args[0]
-			message := ""
+			var message string
 			if len(args) > 1 {
 				message = args[1]
 			} else if message, err = newest(ctx, c, o.SessionID); err != nil {
@@ -89,9 +89,9 @@ func newest(ctx context.Context, c *client.Client, session string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	for m, err := range c.ListMessagesAll(ctx, session, &sdk.ListMessagesParams{Epoch: s.Epoch, Order: sdk.ListMessagesParamsOrderDesc}) {
-		if err != nil {
-			return "", err
+	for m, failed := range c.ListMessagesAll(ctx, session, &sdk.ListMessagesParams{Epoch: s.Epoch, Order: sdk.ListMessagesParamsOrderDesc}) {
+		if failed != nil {
+			return "", failed
 		}
 		if m.Role == sdk.MessageRoleAssistant || m.Role == sdk.MessageRoleUser {
 			return m.ID, nil

@@ -96,16 +96,18 @@ func source(env *cli.Env, file string) (io.ReadCloser, error) {
 }
 
 // importAll imports one conversation after another and returns those that were made, also with an error.
-func importAll(ctx context.Context, c *client.Client, in io.Reader) (made []sdk.Session, err error) {
+func importAll(ctx context.Context, c *client.Client, in io.Reader) ([]sdk.Session, error) {
+	var made []sdk.Session
 	for dec := json.NewDecoder(in); ; {
 		var body sdk.SessionExport
-		switch err := dec.Decode(&body); {
+		err := dec.Decode(&body)
+		switch {
 		case errors.Is(err, io.EOF) && len(made) > 0:
 			return made, nil
 		case errors.Is(err, io.EOF):
 			return nil, cli.Usagef("the file is empty")
 		case err != nil:
-			return made, cli.WithHint(cli.Usagef("conversation %d is not an export in JSON: %v", len(made)+1, err), "clawless session export SESSION_ID --out FILE")
+			return made, cli.WithHint(cli.Usagef("conversation %d is not an export in JSON: %w", len(made)+1, err), "clawless session export SESSION_ID --out FILE")
 		}
 		s, err := c.ImportSession(ctx, body)
 		if err != nil {

@@ -74,7 +74,7 @@ func (o *toolFlags) schema() (any, error) {
 func object(data []byte, what string) (any, error) {
 	var out map[string]any
 	if err := json.Unmarshal(data, &out); err != nil {
-		return nil, cli.Usagef("%s is not a JSON object: %v", what, err)
+		return nil, cli.Usagef("%s is not a JSON object: %w", what, err)
 	}
 	return json.RawMessage(data), nil
 }
