@@ -817,7 +817,7 @@ type CreateKeyRequest struct {
 	// Name What it is for
 	Name string `json:"name,omitempty,omitzero"`
 
-	// Scopes What it may do; empty grants all but the management of keys
+	// Scopes What it may do; empty grants all but the management of keys and tools, as far as the caller has it
 	Scopes    []string   `json:"scopes,omitzero"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
