@@ -39,7 +39,7 @@ func newCreate(env *cli.Env) *cobra.Command {
 			o.set = fs
 			o.addFlag(fs)
 			fs.StringVar(&o.name, "name", "", "`NAME` to remember it by")
-			fs.StringArrayVar(&o.scopes, "scope", nil, "`SCOPE` to grant; repeat it for more (default: all but the management of keys)")
+			fs.StringArrayVar(&o.scopes, "scope", nil, "`SCOPE` to grant; repeat it for more (default: all but the management of keys and tools, which need keys:read, keys:write and tools:write)")
 			fs.DurationVar(&o.expires, "expires", 0, "`DURATION` until it expires (default: never)")
 		},
 		Run: func(ctx context.Context, _ []string) error { return o.run(ctx) },
