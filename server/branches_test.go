@@ -230,10 +230,11 @@ func TestEpochByPause(t *testing.T) {
 // TestSessionsSpeak: a session asks another one by a tool, and one that it spawns; the answer, the mark, the cost and the bounds.
 func TestSessionsSpeak(t *testing.T) {
 	each(t, nil, func(t *testing.T, r *rig) {
-		acme := r.tenant("acme", map[string]any{"server_tools": []string{"sessions_*"}, "session_visibility": "tenant"})
+		acme := r.tenant("acme", map[string]any{"server_tools": []string{"sessions_*", "file_*"}, "session_visibility": "tenant"})
 		other := r.session(acme.Key, map[string]any{"model": "lab/other"})
 		r.up.on("other", answer("I am the other"))
-		r.up.on("child", answer("seven"))
+		// What it is told is another session's words, so it may not write without a person, from its first step on.
+		child := r.up.on("child", inTurn(func(c *upcall) { c.want("file_write", `{"path":"x.txt","content":"x"}`) }, answer("seven")))
 		model := r.up.on("asks", inTurn(func(c *upcall) { c.want("sessions_send", `{"session_id":"`+other+`","message":"who are you?"}`) }, answer("It is the other.")))
 		ses := r.session(acme.Key, nil)
 		r.turn(acme.Key, ses, model, "ask it")
@@ -247,9 +248,12 @@ func TestSessionsSpeak(t *testing.T) {
 		}
 		spawner := r.up.on("spawns", inTurn(func(c *upcall) { c.want("sessions_spawn", `{"task":"count the days","model":"lab/child"}`) }, answer("seven days")))
 		parent := r.session(acme.Key, nil)
-		o := r.see(post(acme.Key, ask(spawner, "count", map[string]any{"session_id": parent, "server_tools": []string{"sessions_spawn"}})))
-		if o.said != "seven days" || o.receipt.BesideTokens != 4 {
+		o := r.see(post(acme.Key, ask(spawner, "count", map[string]any{"session_id": parent, "server_tools": []string{"sessions_spawn", "file_*"}})))
+		if o.said != "seven days" || o.receipt.BesideTokens < 15 {
 			t.Errorf("%s", o.body)
+		}
+		if got := r.up.calls(child)[1].said(); !strings.HasPrefix(got[len(got)-1], "tool:refused: this turn has read") || r.up.calls(child)[0].offered() == "" || strings.Contains(r.up.calls(child)[0].offered(), "sessions_list") {
+			t.Errorf("the child was offered %q and got %q", r.up.calls(child)[0].offered(), got)
 		}
 		var list struct {
 			Data []struct {
@@ -262,6 +266,6 @@ func TestSessionsSpeak(t *testing.T) {
 		if len(list.Data) != 1 || list.Data[0].Depth != 1 {
 			t.Errorf("children: %+v", list)
 		}
-		r.settled(acme, 6)
+		r.settled(acme, 7)
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/clawless/clawless/server/quotas"
 	"github.com/clawless/clawless/server/replays"
 	"github.com/clawless/clawless/server/runs"
+	"github.com/clawless/clawless/server/sessions"
 	"github.com/clawless/clawless/server/tools/approvals"
 	"github.com/clawless/clawless/server/widgets"
 )
@@ -182,6 +183,7 @@ func (s *Server) jobs() []jobs.Job {
 			return err
 		}},
 		{Name: "old decisions", Every: time.Hour, Run: s.pruneDecisions},
+		{Name: "texts without an index", Every: 5 * time.Second, Limit: time.Minute, Run: s.indexOld},
 		{Name: "old sends", Every: time.Hour, Run: s.forgetSends},
 		{Name: "old approvals", Every: time.Minute, Run: s.expireApprovals},
 		{Name: "old sessions", Every: time.Hour, Limit: 10 * time.Minute, Run: s.keeper().RunAll},
@@ -199,6 +201,16 @@ func (s *Server) interrupt(ctx context.Context) error {
 		_, err := runs.Interrupt(ctx, q, false, time.Now())
 		return err
 	})
+}
+
+// indexOld makes texts from before there was a search findable, some at a time, until there are none left.
+func (s *Server) indexOld(ctx context.Context) error {
+	if s.indexed.Load() {
+		return nil
+	}
+	more, err := sessions.IndexOld(ctx, s.db)
+	s.indexed.Store(err == nil && !more)
+	return err
 }
 
 // forgetSends drops the record of messages between sessions that nobody repeats any more.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -65,6 +66,7 @@ type Server struct {
 	book      *replays.Book
 	reg       *prometheus.Registry
 	meters    *meters
+	indexed   atomic.Bool // no text is left that the search does not know
 }
 
 // New wires a server over an open, migrated database. With a nil database it registers every operation and can only be described.

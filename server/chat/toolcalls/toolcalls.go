@@ -46,6 +46,7 @@ type Turn struct {
 	Tell   func(dialect.ToolEvent)
 
 	offered map[string]tool.Tool
+	denied  map[string]tool.Tool // that some layer denies; a model may ask for them all the same
 	told    sync.Mutex
 }
 
@@ -60,12 +61,9 @@ type Done struct {
 // Offer returns the tools that the turn's model is offered beside those of the caller, which go first: of two with one name the caller's counts.
 // A tenant's tools that cannot be read are left out, and the log says so.
 func (d *Desk) Offer(ctx context.Context, t *Turn, callers []llm.Tool) []llm.Tool {
-	t.offered = map[string]tool.Tool{}
-	if !t.Rights.Any() {
-		return callers
-	}
+	t.offered, t.denied = map[string]tool.Tool{}, map[string]tool.Tool{}
 	all := d.BuiltIn.List()
-	if d.Own != nil {
+	if d.Own != nil && t.Rights.Any() {
 		own, err := d.Own(ctx, t.Call.TenantID)
 		if err != nil && ctx.Err() == nil {
 			d.Log.Warn("a tenant's tools could not be read", "tenant", t.Call.TenantID, "error", err.Error())
@@ -76,7 +74,11 @@ func (d *Desk) Offer(ctx context.Context, t *Turn, callers []llm.Tool) []llm.Too
 	for _, one := range all {
 		s := one.Spec()
 		taken := slices.ContainsFunc(out, func(c llm.Tool) bool { return c.Function.Name == s.Name })
-		if taken || !t.Rights.Decide(s.Name).Allowed || len(out) >= maxTools {
+		if taken || len(out) >= maxTools {
+			continue
+		}
+		if !t.Rights.Decide(s.Name).Allowed {
+			t.denied[s.Name] = one
 			continue
 		}
 		t.offered[s.Name] = one
@@ -85,8 +87,8 @@ func (d *Desk) Offer(ctx context.Context, t *Turn, callers []llm.Tool) []llm.Too
 	return out
 }
 
-// Runs reports whether a call of this name is the server's to make.
-func (t *Turn) Runs(name string) bool { return t.offered[name] != nil }
+// Runs reports whether a call of this name is the server's to make, or to refuse.
+func (t *Turn) Runs(name string) bool { return t.offered[name] != nil || t.denied[name] != nil }
 
 // Offered reports whether the turn has any tool of the server.
 func (t *Turn) Offered() bool { return len(t.offered) > 0 }
@@ -134,6 +136,9 @@ func Union(a, b []tool.Taint) []tool.Taint {
 // one makes one call, with its decision, its events and its record. before is what strangers wrote that the turn had read when the model asked for it.
 func (d *Desk) one(ctx context.Context, t *Turn, before []tool.Taint, done *Done) {
 	which := t.offered[done.Call.Function.Name]
+	if which == nil {
+		which = t.denied[done.Call.Function.Name]
+	}
 	if which == nil {
 		done.Text = "refused: there is no such tool"
 		return

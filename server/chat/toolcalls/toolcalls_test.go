@@ -124,6 +124,17 @@ func TestOffer(t *testing.T) {
 	if got := named(b.Offer(t.Context(), b.turn, nil)); got != "clock post" {
 		t.Errorf("without the tenant's own: %s", got)
 	}
+	if got := b.Do(t.Context(), b.turn, []llm.ToolCall{call("x", "clock", "{}")}); !b.turn.Runs("clock") || !strings.HasPrefix(got[0].Text, "clock did") {
+		t.Errorf("%+v", got)
+	}
+	narrow = []string{"clock"}
+	b.turn.Rights.Request = &narrow
+	b.Offer(t.Context(), b.turn, nil)
+	done := b.Do(t.Context(), b.turn, []llm.ToolCall{call("y", "post", "{}")}) // it was not offered, and is refused here instead of being passed on
+	if row := b.rows()["y"]; !b.turn.Runs("post") || !strings.HasPrefix(done[0].Text, "refused: ") || row.Decision != executions.Denied || row.Layer != tool.LayerRequest {
+		t.Errorf("%+v, %+v", done, row)
+	}
+	b.turn.Rights.Request = nil
 	b.turn.Rights.Scope = false
 	if got := named(b.Offer(t.Context(), b.turn, nil)); got != "" || b.turn.Offered() {
 		t.Errorf("without the scope: %s", got)

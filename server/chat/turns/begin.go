@@ -19,7 +19,6 @@ import (
 	"github.com/clawless/clawless/server/replays"
 	"github.com/clawless/clawless/server/runs"
 	"github.com/clawless/clawless/server/sessions"
-	"github.com/clawless/clawless/server/tool"
 )
 
 // askAgain is how often it is asked whether another server's turn of the session is over.
@@ -79,7 +78,7 @@ func (c *Turns) begin(ctx context.Context, k *call, r *dialect.Request) error {
 	k.Decide(choice)
 	k.Req.CachePrompt = true
 	k.session = p.session
-	k.memory = memory{instructions: instructions, summary: p.summary, history: append(p.messages, fresh(added)...), fresh: len(p.messages), answer: r.MaxTokens}
+	k.memory = memory{instructions: instructions, summary: p.summary, history: append(p.messages, k.fresh(added)...), fresh: len(p.messages), answer: r.MaxTokens}
 	k.memory.window = c.window(ctx, k)
 	k.rebuild()
 	k.Send(k.built.Messages)
@@ -132,7 +131,7 @@ func (c *Turns) insert(ctx context.Context, q db.Querier, k *call, r *dialect.Re
 	for _, m := range added {
 		msg := sessions.Message{ID: ids.New(ids.Message), SessionID: s.ID, RunID: k.RunID, Role: m.Role, Content: m.Content, ToolCallID: m.ToolCallID, Name: m.Name}
 		if k.sent != nil {
-			msg.Origin, msg.Taint = k.sent.from.SessionID, []tool.Taint{{Kind: tool.FromSession, Source: k.sent.from.SessionID}}
+			msg.Origin, msg.Taint = k.sent.from.SessionID, k.sent.taint()
 		}
 		if err = sessions.Append(ctx, q, t, &msg, now); err != nil {
 			return nil, err
@@ -152,10 +151,10 @@ func (c *Turns) insert(ctx context.Context, q db.Querier, k *call, r *dialect.Re
 }
 
 // fresh are messages as the window takes those that are not stored yet.
-func fresh(list []llm.Message) []window.Message {
+func (k *call) fresh(list []llm.Message) []window.Message {
 	out := make([]window.Message, len(list))
 	for i, m := range list {
-		out[i] = window.Message{Message: m}
+		out[i] = window.Message{Message: m, Taint: k.sent.taint()}
 	}
 	return out
 }

@@ -138,15 +138,21 @@ func (c *Turns) work(ctx context.Context, k *call, mine []llm.ToolCall) error {
 		return err
 	}
 	k.said = true
-	patience, cancel := context.WithTimeoutCause(ctx, k.Tenant.Settings.Patience()-k.spent(), loopLimit("time"))
+	limit := k.Tenant.Settings.Patience() - k.spent()
+	if k.tools.Ask { // the time that people take to approve is not the turn's
+		limit += c.Desk.Wait
+	}
+	patience, cancel := context.WithTimeoutCause(ctx, limit, loopLimit("time"))
 	defer cancel()
 	done := c.Desk.Do(patience, k.tools, mine)
+	var waited time.Duration
 	results := make([]sessions.Message, len(done))
 	for i, d := range done {
 		results[i] = sessions.Message{ID: ids.New(ids.Message), SessionID: k.SessionID, RunID: k.RunID, Role: "tool", Content: llm.Text(storable(d.Text)), ToolCallID: d.Call.ID,
 			Name: d.Call.Function.Name, Taint: d.Taints}
-		k.waited = max(k.waited, d.Waited)
+		waited = max(waited, d.Waited)
 	}
+	k.waited += waited
 	if err := c.keep(context.WithoutCancel(ctx), k, results); err != nil {
 		return err
 	}

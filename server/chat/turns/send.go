@@ -26,6 +26,14 @@ type sending struct {
 	spent atomic.Pointer[engine.Spent] // set before the run's log ends
 }
 
+// taint is the mark of what another session wrote; none where a person did.
+func (s *sending) taint() []tool.Taint {
+	if s == nil {
+		return nil
+	}
+	return []tool.Taint{{Kind: tool.FromSession, Source: s.from.SessionID}}
+}
+
 // total is what the turn has spent, as far as it is known.
 func (s *sending) total() (tokens, micros int64) {
 	if e := s.spent.Load(); e != nil {

@@ -144,7 +144,7 @@ func (k Keeper) step(ctx context.Context, q db.Querier, tenantID string, before 
 	return gone, nil
 }
 
-// RunAll runs for every tenant. It also removes what a server left incomplete when it stopped, and makes texts of an older release findable.
+// RunAll runs for every tenant. It also removes what a server left incomplete when it stopped.
 func (k Keeper) RunAll(ctx context.Context) error {
 	now := time.Now()
 	err := k.DB.Write(ctx, func(q db.Querier) error {
@@ -153,11 +153,6 @@ func (k Keeper) RunAll(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
-	}
-	for more := true; more; {
-		if more, err = sessions.IndexOld(ctx, k.DB); err != nil {
-			return err
-		}
 	}
 	var list []string
 	if err := k.DB.Read(ctx, func(q db.Querier) error { return tenants.Select(ctx, q, &list, nil) }); err != nil {
