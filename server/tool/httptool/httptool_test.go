@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,9 +31,12 @@ type seen struct {
 func endpoint(t *testing.T, answer http.HandlerFunc) (base string, got *[]seen) {
 	t.Helper()
 	got = &[]seen{}
+	var mu sync.Mutex // a request that was cut off is repeated before the first one has ended
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
+		mu.Lock()
 		*got = append(*got, seen{r.Method, r.RequestURI, string(b), r.Header.Clone()})
+		mu.Unlock()
 		answer(w, r)
 	}))
 	t.Cleanup(s.Close)
