@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures bin/clawless and writes the tables of docs/benchmarks.md. Arguments go to the program: -rounds 3 -duration 2s.
+# Measures bin/clawless and writes the tables of docs/benchmarks.md. Arguments go to the program: -rounds 3 -duration 2s, or -only conversations.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."

@@ -116,3 +116,22 @@ func TestReport(t *testing.T) {
 		}
 	}
 }
+
+// TestConversations reads what Go prints for a benchmark, and wants each size compared with the one before it, and both databases.
+func TestConversations(t *testing.T) {
+	lite := "BenchmarkLongSession/sqlite/10/warm-2  300  3e6 ns/op  2.000 p50-ms  4.000 p99-ms\nBenchmarkLongSession/sqlite/1000/warm-2  300  3e6 ns/op  3.000 p50-ms  5.000 p99-ms\n"
+	if _, err := readConversations([]byte(lite + "BenchmarkLongSession/postgres  --- SKIP\n")); err == nil || !strings.Contains(err.Error(), "1 of 2 databases") {
+		t.Errorf("a database without figures was not missed: %v", err)
+	}
+	list, err := readConversations([]byte("goos: linux\n" + lite + "BenchmarkListSessions/postgres/100000/first-16 \t 300\t 1373721 ns/op\t 1.374 p50-ms\t 1.6e+01 p99-ms\nPASS\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := conversationFigures(list)
+	for _, want := range []string{"| the first page | Postgres | 100000 | 1.37 | 16.00 | - | - |\n", "| conversation in memory | SQLite | 10 | 2.00 | 4.00 | - | - |\n",
+		"| conversation in memory | SQLite | 1000 | 3.00 | 5.00 | 1.50 | 1.25 |\n"} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}

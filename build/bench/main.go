@@ -1,4 +1,4 @@
-// Command bench measures what Clawless costs on this machine: its start-up, and what it adds to a call and to a stream over talking to the model server directly.
+// Command bench measures what Clawless costs on this machine: its start-up, and what it adds to a call and to a stream over talking to the model server directly; and what long lists and long sessions cost.
 package main
 
 import (
@@ -25,6 +25,7 @@ const streamTokens = 200
 type options struct {
 	bin      string
 	out      string
+	only     string // the one section that is written; empty for all
 	rounds   int
 	duration time.Duration
 }
@@ -38,11 +39,15 @@ func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin/clawless", "the binary under test")
 	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "page whose tables are written again")
+	flag.StringVar(&o.only, "only", "", "measure and write one section alone: conversations")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds, at most 20")
 	flag.DurationVar(&o.duration, "duration", 4*time.Second, "length of one run, at most 30s")
 	flag.Parse()
 	if o.rounds < 1 || o.rounds > 20 || o.duration < 100*time.Millisecond || o.duration > 30*time.Second {
 		log.Fatal("asked for more than its bounds: 1 to 20 rounds of 100ms to 30s")
+	}
+	if o.only != "" && o.only != conversationSection {
+		log.Fatalf("there is no section %q to write alone; there is %s", o.only, conversationSection)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -73,6 +78,16 @@ func serveTarget(ctx context.Context, kind string, args []string) error {
 }
 
 func run(ctx context.Context, o options) error {
+	if o.only == "" {
+		if err := runGateway(ctx, o); err != nil {
+			return err
+		}
+	}
+	return runConversations(ctx, o)
+}
+
+// runGateway measures all that needs a server process, and writes the first section.
+func runGateway(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp("", "clawless-bench-")
 	if err != nil {
 		return err

@@ -34,3 +34,24 @@ func TestWrite(t *testing.T) {
 		}
 	}
 }
+
+// TestWriteSection: two sections of one page are written without a change of the other.
+func TestWriteSection(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.md")
+	if err := os.WriteFile(path, []byte(Begin+"\n\nfirst\n"+End+"\n\nours\n\n"+Section("lists")+"\n"+End+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteSection(path, "lists", "new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(path, "second"); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteSection(path, "others", "lost"); err == nil {
+		t.Error("a section that is not there was written")
+	}
+	got, err := os.ReadFile(path)
+	if want := Begin + "\n\nsecond\n" + End + "\n\nours\n\n" + Section("lists") + "\n\nnew\n" + End + "\n"; err != nil || string(got) != want {
+		t.Errorf("%v %q", err, got)
+	}
+}
