@@ -136,3 +136,11 @@ func (t *Time) Scan(src any) error {
 	}
 	return nil
 }
+
+// OrNull is a text as a statement stores it where an absent one is NULL.
+func OrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}

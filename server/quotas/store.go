@@ -68,7 +68,7 @@ func Reserve(ctx context.Context, q db.Querier, b Budget, now time.Time) (Hold, 
 	if err := h.reserve(ctx, q, needs); err != nil {
 		return Hold{}, err
 	}
-	_, err = hold.Exec(ctx, q, t, db.Args{"id": h.ID, "period": h.Period, "tokens": needs.Tokens, "micros": needs.Micros, "run_id": orNull(b.RunID), "now": db.At(now),
+	_, err = hold.Exec(ctx, q, t, db.Args{"id": h.ID, "period": h.Period, "tokens": needs.Tokens, "micros": needs.Micros, "run_id": db.OrNull(b.RunID), "now": db.At(now),
 		"expires_at": db.At(now.Add(holdLife))})
 	return h, err
 }
@@ -191,8 +191,8 @@ func Also(ctx context.Context, q db.Querier, h Hold, e Entry, now time.Time) err
 // append writes the line; it reports false when the request has one already.
 func (e Entry) append(ctx context.Context, q db.Querier, period string, now time.Time) (bool, error) {
 	u := e.Usage
-	n, err := appendEntry.Exec(ctx, q, db.TenantOf(e.TenantID), db.Args{"id": ids.New(ids.Usage), "period": period, "run_id": orNull(e.RunID), "request_id": e.RequestID,
-		"session_id": orNull(e.SessionID), "key_id": e.KeyID, "end_user": orNull(e.EndUser), "provider": e.Provider, "model": e.Model, "input": u.Input, "output": u.Output,
+	n, err := appendEntry.Exec(ctx, q, db.TenantOf(e.TenantID), db.Args{"id": ids.New(ids.Usage), "period": period, "run_id": db.OrNull(e.RunID), "request_id": e.RequestID,
+		"session_id": db.OrNull(e.SessionID), "key_id": e.KeyID, "end_user": db.OrNull(e.EndUser), "provider": e.Provider, "model": e.Model, "input": u.Input, "output": u.Output,
 		"cached": u.Cached, "cache_write": u.CacheWrite, "reasoning": u.Reasoning, "micros": e.Micros, "price_version": e.PriceVersion, "source": string(e.Source),
 		"outcome": e.Outcome, "now": db.At(now)})
 	return n == 1, err
@@ -269,11 +269,4 @@ func Bury(ctx context.Context, q db.Querier, d Dead, now time.Time) error {
 	}
 	_, err := Settle(ctx, q, h, e, now)
 	return err
-}
-
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }

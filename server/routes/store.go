@@ -59,7 +59,7 @@ func Insert(ctx context.Context, q db.Querier, r Record) error {
 	if r.ID == "" {
 		r.ID = ids.New(prefix)
 	}
-	_, err = insert.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "request_id": r.RequestID, "run_id": orNull(r.RunID), "session_id": orNull(r.SessionID),
+	_, err = insert.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "request_id": r.RequestID, "run_id": db.OrNull(r.RunID), "session_id": db.OrNull(r.SessionID),
 		"asked": r.Asked, "used": r.Used, "reason": string(r.Reason), "ask": string(ask), "candidates": string(candidates), "input": r.Usage.Input, "output": r.Usage.Output,
 		"cached": r.Usage.Cached, "cache_write": r.Usage.CacheWrite, "reasoning": r.Usage.Reasoning, "micros": r.Micros, "price_version": r.PriceVersion,
 		"outcome": r.Outcome, "created_at": r.CreatedAt})
@@ -69,13 +69,6 @@ func Insert(ctx context.Context, q db.Querier, r Record) error {
 // Prune drops up to limit records that are older than before, the oldest first, and returns how many it dropped.
 func Prune(ctx context.Context, q db.Querier, before time.Time, limit int) (int64, error) {
 	return prune.Exec(ctx, q, db.Args{"before": db.At(before), "limit": limit})
-}
-
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }
 
 // span is whose decisions of which time are meant.

@@ -93,8 +93,8 @@ type row struct {
 
 // Insert stores a run that begins; it fails with session_busy while another run of the session is under way. node names this server.
 func Insert(ctx context.Context, q db.Querier, r Run, node string) error {
-	_, err := insert.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "session_id": r.SessionID, "key_id": r.KeyID, "end_user": orNull(r.EndUser),
-		"request_id": r.RequestID, "model": r.Model, "provider": r.Provider, "parent_run_id": orNull(r.ParentRunID), "hops": r.Hops, "node": node, "lease_until": db.At(r.StartedAt.Add(lease)), "started_at": r.StartedAt})
+	_, err := insert.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "session_id": r.SessionID, "key_id": r.KeyID, "end_user": db.OrNull(r.EndUser),
+		"request_id": r.RequestID, "model": r.Model, "provider": r.Provider, "parent_run_id": db.OrNull(r.ParentRunID), "hops": r.Hops, "node": node, "lease_until": db.At(r.StartedAt.Add(lease)), "started_at": r.StartedAt})
 	if fault.Is(err, fault.Conflict) {
 		return fault.Wrap(err, fault.SessionBusy, "another turn of this session is still running; wait for it, or cancel its run").WithRetryAfter(time.Second)
 	}
@@ -121,8 +121,8 @@ func Get(ctx context.Context, q db.Querier, t db.Tenant, owner, id string) (Run,
 
 // Finish stores how a run ended. A run that is over already stays as it is.
 func Finish(ctx context.Context, q db.Querier, r Run) error {
-	_, err := finish.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "status": string(r.Status), "error_code": orNull(r.ErrorCode), "error_message": orNull(r.ErrorMessage),
-		"finish_reason": orNull(r.FinishReason), "input_tokens": r.Usage.Input, "output_tokens": r.Usage.Output, "cached_tokens": r.Usage.Cached, "steps": r.Steps, "receipt": orNull(string(r.Receipt)), "finished_at": r.FinishedAt})
+	_, err := finish.Exec(ctx, q, db.TenantOf(r.TenantID), db.Args{"id": r.ID, "status": string(r.Status), "error_code": db.OrNull(r.ErrorCode), "error_message": db.OrNull(r.ErrorMessage),
+		"finish_reason": db.OrNull(r.FinishReason), "input_tokens": r.Usage.Input, "output_tokens": r.Usage.Output, "cached_tokens": r.Usage.Cached, "steps": r.Steps, "receipt": db.OrNull(string(r.Receipt)), "finished_at": r.FinishedAt})
 	return err
 }
 
@@ -151,11 +151,4 @@ func Interrupt(ctx context.Context, q db.Querier, all bool, now time.Time) (int6
 		flag = 1
 	}
 	return interrupt.Exec(ctx, q, db.Args{"all": flag, "now": db.At(now)})
-}
-
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }

@@ -106,7 +106,7 @@ func insertSummary(ctx context.Context, q db.Querier, t db.Tenant, s *Summary, n
 	}
 	s.CreatedAt = db.At(now)
 	_, err = addSummary.Exec(ctx, q, t, db.Args{"id": s.ID, "session_id": s.SessionID, "epoch": s.Epoch, "from_sequence": s.FromSequence, "up_to": s.UpTo, "messages": s.Messages,
-		"content": s.Content, "taint": taint, "model": s.Model, "run_id": orNull(s.RunID), "request_id": s.RequestID, "input_tokens": s.InputTokens, "output_tokens": s.OutputTokens,
+		"content": s.Content, "taint": taint, "model": s.Model, "run_id": db.OrNull(s.RunID), "request_id": s.RequestID, "input_tokens": s.InputTokens, "output_tokens": s.OutputTokens,
 		"cost_micros": s.CostMicros, "created_at": s.CreatedAt})
 	return err
 }

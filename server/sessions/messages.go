@@ -78,8 +78,8 @@ func store(ctx context.Context, q db.Querier, t db.Tenant, m *Message, parent an
 		return err
 	}
 	err = insertMessage.Get(ctx, q, t, &m.Parent, db.Args{"session_id": m.SessionID, "sequence": m.Sequence, "id": m.ID, "epoch": m.Epoch, "parent": parent, "active": m.Active,
-		"run_id": orNull(m.RunID), "role": m.Role, "content": orNull(string(m.Content)), "reasoning": orNull(m.Reasoning), "tool_calls": orNull(calls),
-		"tool_call_id": orNull(m.ToolCallID), "name": orNull(m.Name), "model": orNull(m.Model), "finish_reason": orNull(m.FinishReason), "taint": taint, "origin": orNull(m.Origin),
+		"run_id": db.OrNull(m.RunID), "role": m.Role, "content": db.OrNull(string(m.Content)), "reasoning": db.OrNull(m.Reasoning), "tool_calls": db.OrNull(calls),
+		"tool_call_id": db.OrNull(m.ToolCallID), "name": db.OrNull(m.Name), "model": db.OrNull(m.Model), "finish_reason": db.OrNull(m.FinishReason), "taint": taint, "origin": db.OrNull(m.Origin),
 		"input_tokens": m.InputTokens, "output_tokens": m.OutputTokens, "now": m.CreatedAt})
 	if err != nil || m.Role != "user" && m.Role != "assistant" {
 		return err

@@ -142,14 +142,6 @@ func listJSON[T any](list []T) (string, error) {
 	return string(b), err
 }
 
-// orNull stores NULL for an absent text.
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
 // value is what a pointer points to, or nil for NULL.
 func value[T any](p *T) any {
 	if p == nil {

@@ -60,9 +60,9 @@ func insertAs(ctx context.Context, q db.Querier, s Session, status string) error
 		forkedAt = s.ForkedAt
 	}
 	t := db.TenantOf(s.TenantID)
-	_, err = insert.Exec(ctx, q, t, db.Args{"id": s.ID, "external_id": orNull(s.ExternalID), "title": s.Title, "titled": s.Titled, "model": s.Model, "system_prompt": s.SystemPrompt,
-		"thinking": s.Thinking, "tools": tools, "metadata": string(meta), "end_user": orNull(s.EndUser), "archived_at": s.ArchivedAt, "pinned": s.Pinned, "status": status,
-		"epoch": s.Epoch, "last_epoch": s.LastEpoch, "parent_id": orNull(s.ParentID), "depth": s.Depth, "forked_from": orNull(s.ForkedFrom), "forked_at": forkedAt,
+	_, err = insert.Exec(ctx, q, t, db.Args{"id": s.ID, "external_id": db.OrNull(s.ExternalID), "title": s.Title, "titled": s.Titled, "model": s.Model, "system_prompt": s.SystemPrompt,
+		"thinking": s.Thinking, "tools": tools, "metadata": string(meta), "end_user": db.OrNull(s.EndUser), "archived_at": s.ArchivedAt, "pinned": s.Pinned, "status": status,
+		"epoch": s.Epoch, "last_epoch": s.LastEpoch, "parent_id": db.OrNull(s.ParentID), "depth": s.Depth, "forked_from": db.OrNull(s.ForkedFrom), "forked_at": forkedAt,
 		"created_at": s.CreatedAt, "updated_at": s.UpdatedAt})
 	if db.Constraint(err) == "sessions_tenant_id_external_id_key" {
 		return fault.Wrap(err, fault.Conflict, "there is a session with this external_id already").WithParam("external_id")

@@ -54,7 +54,7 @@ func (r row) tool() Tool {
 
 func (t Tool) args() db.Args {
 	return db.Args{"id": t.ID, "name": t.Name, "description": t.Description, "parameters": string(t.Parameters), "effect": string(t.Effect), "method": t.Method, "url": t.URL,
-		"auth": string(t.Auth), "auth_name": t.AuthName, "secret": orNull(t.Sealed), "timeout_ms": t.Timeout.Milliseconds(), "max_bytes": t.MaxBytes, "status": t.Status}
+		"auth": string(t.Auth), "auth_name": t.AuthName, "secret": db.OrNull(t.Sealed), "timeout_ms": t.Timeout.Milliseconds(), "max_bytes": t.MaxBytes, "status": t.Status}
 }
 
 // Insert stores a tool. A name that the tenant uses already is a conflict.
@@ -107,11 +107,4 @@ func List(ctx context.Context, q db.Querier, t db.Tenant) ([]Tool, error) {
 		out[i] = r.tool()
 	}
 	return out, nil
-}
-
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }

@@ -88,7 +88,7 @@ func Ask(ctx context.Context, q db.Querier, a Approval) error {
 		}
 		taint = string(b)
 	}
-	_, err := insert.Exec(ctx, q, db.TenantOf(a.TenantID), db.Args{"id": a.ID, "run_id": a.RunID, "session_id": a.SessionID, "end_user": orNull(a.EndUser), "call_id": a.CallID,
+	_, err := insert.Exec(ctx, q, db.TenantOf(a.TenantID), db.Args{"id": a.ID, "run_id": a.RunID, "session_id": a.SessionID, "end_user": db.OrNull(a.EndUser), "call_id": a.CallID,
 		"tool": a.Tool, "arguments": executions.Stored(a.Arguments, maxArguments), "digest": a.Digest, "taint": taint, "created_at": a.CreatedAt, "expires_at": a.ExpiresAt})
 	return err
 }
@@ -166,11 +166,4 @@ func Expire(ctx context.Context, q db.Querier, t db.Tenant, runID, id string, no
 // Sweep marks the approvals of all tenants whose time is over, and returns how many.
 func Sweep(ctx context.Context, q db.Querier, now time.Time) (int64, error) {
 	return sweep.Exec(ctx, q, db.Args{"now": db.At(now)})
-}
-
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }

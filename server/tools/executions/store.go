@@ -77,8 +77,8 @@ func Insert(ctx context.Context, q db.Querier, e Execution) error {
 	if err != nil {
 		return err
 	}
-	_, err = insert.Exec(ctx, q, db.TenantOf(e.TenantID), db.Args{"id": e.ID, "run_id": e.RunID, "session_id": orNull(e.SessionID), "call_id": e.CallID, "tool": e.Tool,
-		"arguments": Stored(e.Arguments, maxArguments), "decision": string(e.Decision), "layer": e.Layer, "status": string(e.Status), "error": orNull(tool.Trim(tool.Clean(e.Error), maxError)), "taint": taint,
+	_, err = insert.Exec(ctx, q, db.TenantOf(e.TenantID), db.Args{"id": e.ID, "run_id": e.RunID, "session_id": db.OrNull(e.SessionID), "call_id": e.CallID, "tool": e.Tool,
+		"arguments": Stored(e.Arguments, maxArguments), "decision": string(e.Decision), "layer": e.Layer, "status": string(e.Status), "error": db.OrNull(tool.Trim(tool.Clean(e.Error), maxError)), "taint": taint,
 		"result_bytes": e.ResultBytes, "duration_ms": e.Duration.Milliseconds(), "cost_micros": e.CostMicros, "created_at": e.CreatedAt})
 	return err
 }
@@ -123,11 +123,4 @@ func OfRun(ctx context.Context, q db.Querier, t db.Tenant, runID string) ([]Exec
 		return nil, err
 	}
 	return executions(rows)
-}
-
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }

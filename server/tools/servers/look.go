@@ -45,7 +45,7 @@ func (k *Keeper) lookNow(ctx context.Context, w *watch, s Server) (Server, error
 	defer cancel()
 	changed := false
 	err = k.DB.Write(outlive, func(q db.Querier) error {
-		n, err := checked.Exec(outlive, q, t, db.Args{"id": s.ID, "status": s.Status, "error": orNull(s.Error), "now": now})
+		n, err := checked.Exec(outlive, q, t, db.Args{"id": s.ID, "status": s.Status, "error": db.OrNull(s.Error), "now": now})
 		if err != nil || s.Status == Failing {
 			return err
 		}

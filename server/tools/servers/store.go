@@ -87,7 +87,7 @@ func toolsOf(rows []toolRow) []Tool {
 
 // Insert stores a server. A name that the tenant uses already is a conflict.
 func Insert(ctx context.Context, q db.Querier, s Server) error {
-	_, err := insert.Exec(ctx, q, db.TenantOf(s.TenantID), db.Args{"id": s.ID, "name": s.Name, "url": s.URL, "auth": s.Auth, "auth_name": s.AuthName, "secret": orNull(s.Sealed),
+	_, err := insert.Exec(ctx, q, db.TenantOf(s.TenantID), db.Args{"id": s.ID, "name": s.Name, "url": s.URL, "auth": s.Auth, "auth_name": s.AuthName, "secret": db.OrNull(s.Sealed),
 		"status": s.Status, "created_at": s.CreatedAt})
 	if fault.Is(err, fault.Conflict) {
 		return fault.Wrap(err, fault.Conflict, "there is an MCP server of this name already").WithParam("name")
@@ -140,11 +140,4 @@ func GetTool(ctx context.Context, q db.Querier, t db.Tenant, serverID, name stri
 		return Tool{}, toolNotFound()
 	}
 	return r.tool(), err
-}
-
-func orNull(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
 }
