@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/clawless/clawless/client"
+	"github.com/clawless/clawless/cmd/clawless/cli/answer"
 	"github.com/clawless/clawless/sdk"
 	"github.com/clawless/clawless/tui/kit"
 )
@@ -80,7 +81,7 @@ func event(ev client.Event, session string, end client.Finish) (kit.Event, bool)
 	case client.ReasoningDelta:
 		return kit.Event{Kind: kit.Thinking, Text: e.Text}, true
 	case client.ToolUse:
-		return kit.Event{Kind: kit.Tool, Call: call(e)}, true
+		return kit.Event{Kind: kit.Tool, Call: answer.Call(e)}, true
 	case client.Reconnecting:
 		return kit.Event{Kind: kit.Notice, Text: fmt.Sprintf("the connection was lost; taking the answer up again (try %d)", e.Attempt)}, true
 	case client.Usage:
@@ -91,15 +92,6 @@ func event(ev client.Event, session string, end client.Finish) (kit.Event, bool)
 		return done, true
 	}
 	return kit.Event{}, false
-}
-
-// call translates what a tool does.
-func call(t client.ToolUse) kit.Call {
-	c := kit.Call{ID: t.ID, Name: t.Name, Status: kit.CallStatus(t.Status), Took: t.Took, Why: t.Why, ApprovalID: t.ApprovalID, Arguments: t.Arguments}
-	for _, from := range t.Taint {
-		c.Taint = append(c.Taint, from.Source+" ("+string(from.Kind)+")")
-	}
-	return c
 }
 
 // question is the id of the newest message of the user that the session's model still sees.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clawless/clawless/client"
 	"github.com/clawless/clawless/cmd/clawless/cli"
+	"github.com/clawless/clawless/cmd/clawless/cli/answer"
 	"github.com/clawless/clawless/sdk"
 	"github.com/clawless/clawless/tui"
 	"github.com/clawless/clawless/tui/kit"
@@ -168,24 +169,10 @@ func (o *options) once(ctx context.Context, c *client.Client, text string) error
 		req.Messages = append(req.Messages, sdk.ChatMessage{Role: "system", Content: sdk.Text(o.system)})
 	}
 	req.Messages = append(req.Messages, sdk.ChatMessage{Role: "user", Content: sdk.Text(text)})
-	p := printer{env: o.env, session: req.SessionID, thoughts: o.showThinking}
-	for ev, err := range c.Chat(ctx, req) {
-		if err != nil {
-			p.end()
-			return err
-		}
-		if err := p.event(ev); err != nil {
-			return err
-		}
-		if t, ok := ev.(client.ToolUse); ok && t.Status == sdk.ToolEventStatusWaiting {
-			p.end()
-			if err := o.decide(ctx, c, p.whole.RunID, call(t)); err != nil {
-				return err
-			}
-		}
-	}
-	if err := p.finish(); err != nil || !o.receipt {
+	p := answer.Printer{Env: o.env, Session: req.SessionID, Thoughts: o.showThinking,
+		Waits: func(run string, t client.ToolUse) error { return o.decide(ctx, c, run, answer.Call(t)) }}
+	if err := p.Print(c.Chat(ctx, req)); err != nil || !o.receipt {
 		return err
 	}
-	return p.receipt()
+	return printReceipt(o.env, p.Receipt())
 }

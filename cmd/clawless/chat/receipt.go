@@ -157,3 +157,15 @@ func cost(r *sdk.Receipt) kit.Cost {
 	}
 	return kit.Cost{Told: true, Micros: *r.CostMicros}
 }
+
+// printReceipt says on Err where the answer came from and what it cost.
+func printReceipt(env *cli.Env, r *sdk.Receipt) error {
+	lines := []string{"the server gave no receipt"}
+	if r != nil {
+		lines = told(r)
+	}
+	if _, err := fmt.Fprintln(env.Err, strings.Join(lines, "\n")); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}

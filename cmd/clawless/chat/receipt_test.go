@@ -8,6 +8,7 @@ import (
 
 	"github.com/clawless/clawless/client"
 	"github.com/clawless/clawless/cmd/clawless/cli"
+	"github.com/clawless/clawless/cmd/clawless/cli/answer"
 	"github.com/clawless/clawless/cmd/clawless/cli/show"
 	"github.com/clawless/clawless/sdk"
 	"github.com/clawless/clawless/tui/kit"
@@ -46,37 +47,39 @@ func TestReceiptInWords(t *testing.T) {
 }
 
 // run prints events with the terminal's streams as they are given.
-func run(t *testing.T, format show.Format, isTTY, thoughts bool, all ...client.Event) (out, err string) {
+func run(t *testing.T, format show.Format, isTTY, thoughts bool, all ...client.Event) (out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
 	tty := func() bool { return isTTY }
 	env := &cli.Env{Out: &o, Err: &e, OutTTY: tty, ErrTTY: tty, Width: func() int { return 80 }, LookupEnv: func(string) (string, bool) { return "", false }, Flags: cli.Globals{Output: format}}
-	p := printer{env: env, thoughts: thoughts}
-	for _, ev := range all {
-		if err := p.event(ev); err != nil {
-			t.Fatal(err)
+	p := answer.Printer{Env: env, Thoughts: thoughts}
+	err := p.Print(func(yield func(client.Event, error) bool) {
+		for _, ev := range all {
+			if !yield(ev, nil) {
+				return
+			}
 		}
+	})
+	if err == nil {
+		err = printReceipt(env, p.Receipt())
 	}
-	if err := p.finish(); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.receipt(); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	return o.String(), e.String()
 }
 
 func TestThoughtsStandApart(t *testing.T) {
-	answer := []client.Event{client.Started{Model: "m/a"}, client.ReasoningDelta{Text: "Let me "}, client.ReasoningDelta{Text: "see\x1b."}, client.TextDelta{Text: "Yes."}, client.Finish{Reason: "stop"}, client.Usage{}}
-	out, err := run(t, show.Table, false, true, answer...)
+	events := []client.Event{client.Started{Model: "m/a"}, client.ReasoningDelta{Text: "Let me "}, client.ReasoningDelta{Text: "see\x1b."}, client.TextDelta{Text: "Yes."}, client.Finish{Reason: "stop"}, client.Usage{}}
+	out, err := run(t, show.Table, false, true, events...)
 	if out != "Yes.\n" || err != "Let me see\x1b.\nthe server gave no receipt\n" {
 		t.Errorf("in a pipe: %q and %q", out, err)
 	}
-	out, err = run(t, show.Table, true, true, answer...)
+	out, err = run(t, show.Table, true, true, events...)
 	if out != "Yes.\n" || err != "\x1b[2mLet me \x1b[22m\x1b[2msee�.\x1b[22m\nthe server gave no receipt\n" {
 		t.Errorf("on a terminal: %q and %q", out, err)
 	}
-	if _, err = run(t, show.Table, true, false, answer...); strings.Contains(err, "Let me") {
+	if _, err = run(t, show.Table, true, false, events...); strings.Contains(err, "Let me") {
 		t.Errorf("nobody asked for thoughts: %q", err)
 	}
 }

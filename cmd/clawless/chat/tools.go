@@ -8,7 +8,6 @@ import (
 	"github.com/clawless/clawless/client"
 	"github.com/clawless/clawless/cmd/clawless/cli"
 	"github.com/clawless/clawless/cmd/clawless/cli/show"
-	"github.com/clawless/clawless/sdk"
 	"github.com/clawless/clawless/tui/kit"
 )
 
@@ -46,20 +45,4 @@ func (o *options) decide(ctx context.Context, c *client.Client, run string, wait
 		return cli.WithHint(fmt.Errorf("the server did not take the decision: %w", err), elsewhere)
 	}
 	return nil
-}
-
-// toolUse is what a tool did, as -o json and -o jsonl print it.
-type toolUse struct {
-	ID         string      `json:"id"`
-	Name       string      `json:"name"`
-	Status     string      `json:"status"`
-	MS         int64       `json:"ms,omitempty"`
-	Why        string      `json:"why,omitempty"`
-	ApprovalID string      `json:"approval_id,omitempty"`
-	Arguments  string      `json:"arguments,omitempty"`
-	Taint      []sdk.Taint `json:"taint,omitempty"`
-}
-
-func printable(t client.ToolUse) toolUse {
-	return toolUse{t.ID, t.Name, string(t.Status), t.Took.Milliseconds(), t.Why, t.ApprovalID, t.Arguments, t.Taint}
 }
